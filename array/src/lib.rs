@@ -1,0 +1,1 @@
+//! Lazy, chunked n-dimensional arrays over ndarray

@@ -1,0 +1,1 @@
+//! Lazy, partitioned bags of any Rust values

@@ -1,0 +1,1 @@
+//! Lazy, partitioned dataframes over polars

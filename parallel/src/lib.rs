@@ -1,0 +1,1 @@
+//! The joblib front end of arras: Parallel and delayed

@@ -1,0 +1,1 @@
+//! When and where: the synchronous and the threads scheduler of arras
