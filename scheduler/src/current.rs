@@ -1,0 +1,68 @@
+//! Which scheduler `compute()` uses.
+
+use std::cell::RefCell;
+use std::sync::{Arc, OnceLock};
+
+use arras_core::{Error, Result};
+
+use crate::scheduler::Scheduler;
+use crate::synchronous::Synchronous;
+use crate::threads::Threads;
+
+thread_local! {
+    /// The schedulers in force on this thread, the innermost last.
+    static SCOPES: RefCell<Vec<Arc<dyn Scheduler>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Leaves a scope when dropped.
+pub(crate) struct Scope;
+
+/// Makes a scheduler the one in force on this thread.
+pub(crate) fn enter(scheduler: Arc<dyn Scheduler>) -> Scope {
+    SCOPES.with_borrow_mut(|scopes| scopes.push(scheduler));
+    Scope
+}
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        let left = SCOPES.with_borrow_mut(Vec::pop);
+        // Dropped here, outside the borrow: it may be the last reference to a pool.
+        drop(left);
+    }
+}
+
+/// Runs `body` with `scheduler` as the one that `compute()` uses, in code that `body` calls and in tasks that it starts too.
+///
+/// ```
+/// use arras_core::delayed;
+/// use arras_scheduler::{Compute, Scheduler, Synchronous, current_scheduler, with_scheduler};
+/// let name = with_scheduler(Synchronous, || current_scheduler().map(|scheduler| scheduler.name()))?;
+/// assert_eq!(name, "synchronous");
+/// # Ok::<(), arras_core::Error>(())
+/// ```
+pub fn with_scheduler<S: Scheduler + 'static, R>(scheduler: S, body: impl FnOnce() -> R) -> R {
+    let _scope = enter(Arc::new(scheduler));
+    body()
+}
+
+/// The scheduler that `compute()` uses here: the innermost [`with_scheduler`]; inside a task, the one that runs the task; else what the environment variable
+/// `ARRAS_SCHEDULER` (`synchronous` or `threads`) names; else [`Threads`] on all CPUs that the process may use.
+///
+/// # Errors
+/// [`Error::Setting`] if `ARRAS_SCHEDULER` names no scheduler.
+pub fn current_scheduler() -> Result<Arc<dyn Scheduler>> {
+    if let Some(scheduler) = SCOPES.with_borrow(|scopes| scopes.last().cloned()) {
+        return Ok(scheduler);
+    }
+    match std::env::var("ARRAS_SCHEDULER").as_deref() {
+        Err(_) | Ok("" | "threads") => Ok(shared_threads()),
+        Ok("synchronous") => Ok(Arc::new(Synchronous)),
+        Ok(other) => Err(Error::Setting { what: "ARRAS_SCHEDULER", value: other.to_owned(), expected: "\"synchronous\" or \"threads\"" }),
+    }
+}
+
+/// The pool that all default runs share.
+fn shared_threads() -> Arc<dyn Scheduler> {
+    static SHARED: OnceLock<Arc<Threads>> = OnceLock::new();
+    SHARED.get_or_init(|| Arc::new(Threads::default())).clone()
+}

@@ -1,0 +1,90 @@
+//! All cores: worker threads of our own, work stealing, nested runs.
+//!
+//! ```text
+//!     Threads ── Pool ── workers (n - 1, and spares)         pool.rs    who works for which run; slots, parking, lending
+//!                 │
+//!                 └── runs, the innermost first              run.rs     one plan being driven: deques, roots, bookkeeping, slots
+//! ```
+//! The thread that calls `compute` works for its own run, so a pool of one needs no thread at all, and a run always has somebody to finish it: nothing a
+//! task waits for, rayon included, can starve it. Workers join runs while fewer than n threads run tasks. A thread whose run has nothing left for it, because the last tasks
+//! are running elsewhere, parks and lends its slot; it never works for a stranger's run meanwhile, so no task waits below another that it has nothing
+//! to do with, and a lock held across an inner run cannot meet itself.
+
+mod pool;
+mod run;
+
+use std::sync::Arc;
+
+use arras_core::{Plan, Result, Value};
+
+use crate::scheduler::{RunOptions, Scheduler};
+use pool::{Pool, Shared};
+
+/// Runs tasks on `n` threads: the caller's and `n - 1` workers, which are started when first needed and park when idle.
+///
+/// Clones share the pool; it ends with the last of them. A task may itself call `compute` or use rayon. Threads that call `compute` at the same time share the workers, and each
+/// works for its own run.
+///
+/// ```
+/// use arras_core::delayed;
+/// use arras_scheduler::{Compute, Threads};
+/// let threads = Threads::new(2);
+/// let parts: Vec<_> = (1..=10u64).map(|i| delayed(|i: u64| i * i, (i,))).collect();
+/// let sum = delayed(|parts: &Vec<u64>| parts.iter().sum::<u64>(), (parts,));
+/// assert_eq!(sum.compute_with(&threads)?, 385);
+/// # Ok::<(), arras_core::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Threads {
+    pool: Arc<Pool>,
+}
+
+impl Threads {
+    /// Threads that run `n` tasks at the same time; 0 counts as 1.
+    pub fn new(n: usize) -> Threads {
+        Threads { pool: Arc::new(Pool::new(n.max(1))) }
+    }
+}
+
+impl Default for Threads {
+    /// As many as the process may use CPUs: see [`cpu_count`].
+    fn default() -> Threads {
+        Threads::new(cpu_count())
+    }
+}
+
+impl std::fmt::Debug for Threads {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Threads({})", self.n_workers())
+    }
+}
+
+impl Scheduler for Threads {
+    fn name(&self) -> String {
+        "threads".to_owned()
+    }
+    fn n_workers(&self) -> usize {
+        self.pool.shared().n_slots()
+    }
+    fn run(&self, plan: &Arc<Plan>, options: &RunOptions) -> Result<Vec<Value>> {
+        pool::run(self.pool.shared(), plan, options)
+    }
+}
+
+/// The pool as tasks see it: it does not keep the pool alive, which would wait for itself.
+impl Scheduler for Shared {
+    fn name(&self) -> String {
+        "threads".to_owned()
+    }
+    fn n_workers(&self) -> usize {
+        self.n_slots()
+    }
+    fn run(&self, plan: &Arc<Plan>, options: &RunOptions) -> Result<Vec<Value>> {
+        pool::run(&self.this(), plan, options)
+    }
+}
+
+/// The number of CPUs that this process may use: the machine's, less what its affinity mask and its cgroup's quota take away. At least 1.
+pub fn cpu_count() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}

@@ -1,0 +1,300 @@
+//! One plan being driven by the threads that work for it.
+//!
+//! ```text
+//!     next task of a worker:   own deque, newest first      what the last task made ready: its inputs are in the cache
+//!                              the next roots, a batch      in rank order, smaller batches towards the end
+//!                              the others' deques, oldest   work stealing
+//! ```
+//! A worker keeps the first task that it makes ready and offers the rest, so a chain runs as a loop. Roots are taken only when there is nothing better, so
+//! that values die before new ones are made.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Instant;
+
+use arras_core::{BoxError, Error, Panic, Plan, Result, Source, Value};
+use crossbeam_deque::{Steal, Stealer, Worker};
+use crossbeam_utils::CachePadded;
+
+use crate::bookkeeping::Bookkeeping;
+use crate::observer::Event;
+use crate::scheduler::RunOptions;
+use crate::slots::Slots;
+use crate::threads::pool::Shared;
+
+/// Roots that a worker takes at once, at most.
+const ROOT_BATCH: usize = 16;
+
+/// How often an idle worker looks for work before it leaves.
+const IDLE_ROUNDS: u32 = 64;
+
+pub(crate) struct Run {
+    plan: Arc<Plan>,
+    options: RunOptions,
+    bookkeeping: Bookkeeping,
+    slots: Slots,
+    /// Sizes of values, kept for observers only.
+    sizes: Box<[AtomicUsize]>,
+    /// The next root.
+    cursor: CachePadded<AtomicUsize>,
+    /// Tasks reported as done by workers that ran out of work.
+    done: CachePadded<AtomicUsize>,
+    /// Threads inside [`work`](Run::work).
+    active: CachePadded<AtomicUsize>,
+    /// Set by the first failure and by cancellation: nothing starts any more.
+    stop: AtomicBool,
+    failure: Mutex<Option<Error>>,
+    seats: Mutex<Vec<Seat>>,
+    stealers: RwLock<Vec<Stealer<u32>>>,
+    /// Wakes the caller. Used with the pool's lock.
+    pub(crate) caller: Condvar,
+    /// The caller is parked. Guarded by the pool's lock.
+    pub(crate) caller_parked: AtomicBool,
+    /// How many runs this one is inside of.
+    pub(crate) depth: usize,
+}
+
+/// A worker's place in a run: its number there and its deque.
+struct Seat {
+    number: usize,
+    deque: Worker<u32>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // No user code runs under these locks.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Run {
+    pub(crate) fn new(plan: &Arc<Plan>, options: &RunOptions, depth: usize) -> Run {
+        let n_sizes = if options.is_observed() { plan.len() } else { 0 };
+        Run {
+            plan: Arc::clone(plan),
+            options: options.clone(),
+            bookkeeping: Bookkeeping::new(plan),
+            slots: Slots::new(plan.len()),
+            sizes: (0..n_sizes).map(|_| AtomicUsize::new(0)).collect(),
+            cursor: CachePadded::new(AtomicUsize::new(0)),
+            done: CachePadded::new(AtomicUsize::new(0)),
+            active: CachePadded::new(AtomicUsize::new(0)),
+            stop: AtomicBool::new(false),
+            failure: Mutex::new(None),
+            seats: Mutex::new(Vec::new()),
+            stealers: RwLock::new(Vec::new()),
+            caller: Condvar::new(),
+            caller_parked: AtomicBool::new(false),
+            depth,
+        }
+    }
+
+    /// Whether the caller may go: every task is done, or the run was stopped and nobody works for it any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.done.load(Ordering::Acquire) == self.plan.len() || (self.is_stopped() && self.active.load(Ordering::SeqCst) == 0)
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Whether a worker that came now would find something.
+    pub(crate) fn has_work(&self) -> bool {
+        !self.is_stopped()
+            && (self.cursor.load(Ordering::Relaxed) < self.plan.roots().len()
+                || self.stealers.read().unwrap_or_else(PoisonError::into_inner).iter().any(|stealer| !stealer.is_empty()))
+    }
+
+    /// The number of threads that could start at once.
+    pub(crate) fn n_roots(&self) -> usize {
+        self.plan.roots().len()
+    }
+
+    /// Works for this run until there is nothing left for this thread.
+    pub(crate) fn work(&self, pool: &Arc<Shared>) {
+        self.active.fetch_add(1, Ordering::SeqCst);
+        if !self.is_stopped() {
+            let seat = self.sit_down();
+            if self.options.is_observed() {
+                self.drive::<true>(&seat, pool);
+            } else {
+                self.drive::<false>(&seat, pool);
+            }
+            lock(&self.seats).push(seat);
+        }
+        let was = self.active.fetch_sub(1, Ordering::SeqCst);
+        if was == 1 && self.is_stopped() {
+            pool.wake_caller(self);
+        }
+    }
+
+    fn sit_down(&self) -> Seat {
+        if let Some(seat) = lock(&self.seats).pop() {
+            return seat;
+        }
+        let deque = Worker::new_lifo();
+        let mut stealers = self.stealers.write().unwrap_or_else(PoisonError::into_inner);
+        stealers.push(deque.stealer());
+        Seat { number: stealers.len() - 1, deque }
+    }
+
+    fn drive<const OBSERVED: bool>(&self, seat: &Seat, pool: &Arc<Shared>) {
+        let mut finished = 0;
+        let mut idle_rounds = 0;
+        loop {
+            let Some(task) = seat.deque.pop().or_else(|| self.next_roots(seat, pool)).or_else(|| self.steal(seat.number)) else {
+                if finished > 0 {
+                    // What this thread did is all visible to whoever sees the sum.
+                    let done = self.done.fetch_add(finished, Ordering::AcqRel) + finished;
+                    finished = 0;
+                    if done == self.plan.len() {
+                        pool.wake_caller(self);
+                        return;
+                    }
+                }
+                idle_rounds += 1;
+                if idle_rounds > IDLE_ROUNDS || self.is_stopped() || self.done.load(Ordering::Relaxed) == self.plan.len() {
+                    return;
+                }
+                std::hint::spin_loop();
+                continue;
+            };
+            idle_rounds = 0;
+            let mut next = Some(task);
+            while let Some(id) = next {
+                if self.is_stopped() || self.options.is_cancelled() {
+                    self.stop.store(true, Ordering::SeqCst);
+                    self.done.fetch_add(finished, Ordering::AcqRel);
+                    return;
+                }
+                match self.step::<OBSERVED>(id, seat, pool) {
+                    Ok(ready) => {
+                        finished += 1;
+                        next = ready;
+                    }
+                    Err(error) => {
+                        self.options.emit(&self.plan, &Event::Failed { task: id, error: &error });
+                        lock(&self.failure).get_or_insert(error);
+                        self.stop.store(true, Ordering::SeqCst);
+                        self.done.fetch_add(finished, Ordering::AcqRel);
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes the next roots: the first to run, the others onto the deque, where they can be stolen.
+    fn next_roots(&self, seat: &Seat, pool: &Arc<Shared>) -> Option<u32> {
+        let roots = self.plan.roots();
+        let start = self.cursor.load(Ordering::Relaxed);
+        if start >= roots.len() {
+            return None;
+        }
+        // A share of what is left, so that the last batches are single tasks and the workers end together.
+        let batch = ((roots.len() - start) / (4 * pool.n_slots())).clamp(1, ROOT_BATCH);
+        let start = self.cursor.fetch_add(batch, Ordering::Relaxed);
+        if start >= roots.len() {
+            return None;
+        }
+        let end = (start + batch).min(roots.len());
+        for &root in roots[start + 1..end].iter().rev() {
+            seat.deque.push(root);
+        }
+        Some(roots[start])
+    }
+
+    fn steal(&self, me: usize) -> Option<u32> {
+        let stealers = self.stealers.read().unwrap_or_else(PoisonError::into_inner);
+        let n = stealers.len();
+        for step in 1..n {
+            loop {
+                match stealers[(me + step) % n].steal() {
+                    Steal::Success(task) => return Some(task),
+                    Steal::Empty => break,
+                    Steal::Retry => {}
+                }
+            }
+        }
+        None
+    }
+
+    /// Runs one task. Returns a task that it made ready, the one of lowest rank; the others are on the deque.
+    #[inline]
+    fn step<const OBSERVED: bool>(&self, id: u32, seat: &Seat, pool: &Arc<Shared>) -> Result<Option<u32>, Error> {
+        let plan = &*self.plan;
+        // The user's function may panic, and so may the destructor of a value.
+        let outcome = catch_unwind(AssertUnwindSafe(|| -> Result<Option<u32>, BoxError> {
+            let started = OBSERVED.then(|| {
+                self.options.emit(plan, &Event::Started { task: id, worker: seat.number });
+                Instant::now()
+            });
+            // SAFETY: this thread runs task `id`, which is ready: it came from the roots, which read no task, or from the bookkeeping. The reference ends before the
+            // task is reported below.
+            let value = plan.call(id, |input| unsafe { self.slots.get(input) })?;
+            if let Some(started) = started {
+                let (duration, nbytes) = (started.elapsed(), value.nbytes());
+                self.sizes[id as usize].store(nbytes, Ordering::Relaxed);
+                self.options.emit(plan, &Event::Finished { task: id, worker: seat.number, nbytes, duration });
+            }
+            // SAFETY: this thread runs task `id`, and its readers hear that they are ready only from the report below.
+            unsafe { self.slots.put(id, value) };
+            let mut next = None;
+            let mut offered = false;
+            self.bookkeeping.finished(
+                plan,
+                id,
+                |input| {
+                    // SAFETY: the bookkeeping has just said that the value of `input` is releasable, to this thread alone.
+                    let value = unsafe { self.slots.take(input) };
+                    drop(value);
+                    if OBSERVED {
+                        let nbytes = self.sizes[input as usize].load(Ordering::Relaxed);
+                        self.options.emit(plan, &Event::Freed { task: input, nbytes });
+                    }
+                },
+                |ready| {
+                    if let Some(higher) = next.replace(ready) {
+                        seat.deque.push(higher);
+                        offered = true;
+                    }
+                },
+            );
+            if offered {
+                self.offer(pool);
+            }
+            Ok(next)
+        }));
+        outcome.unwrap_or_else(|payload| Err(Panic::caught(payload).into())).map_err(|source| plan.failure(id, source))
+    }
+
+    /// Wakes a sleeper for tasks that were just put on a deque.
+    fn offer(&self, pool: &Arc<Shared>) {
+        if pool.n_slots() > 1 {
+            // Orders the push before the look at the sleepers; a sleeper does the two in the other order (pool.rs), so one of us sees the other.
+            fence(Ordering::SeqCst);
+            if pool.has_sleepers() {
+                pool.wake_for(self);
+            }
+        }
+    }
+
+    /// The wanted values, or why there are none. Called once by the caller, when the run is over.
+    pub(crate) fn finish(&self) -> Result<Vec<Value>> {
+        if let Some(error) = lock(&self.failure).take() {
+            return Err(error);
+        }
+        let (finished, total) = (self.done.load(Ordering::Acquire), self.plan.len());
+        if finished != total {
+            return Err(Error::Cancelled { finished, total });
+        }
+        Ok(self
+            .plan
+            .outputs()
+            .map(|output| match output {
+                // SAFETY: all tasks have been reported, and the load above saw that.
+                Source::Task(id) => unsafe { self.slots.get(id) }.clone(),
+                Source::Constant(index) => self.plan.constant(index).clone(),
+            })
+            .collect())
+    }
+}
