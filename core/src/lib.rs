@@ -19,12 +19,14 @@
 mod chain;
 mod collection;
 mod delayed;
+mod draw;
 mod error;
 mod explain;
 mod flat;
 mod func;
 mod get;
 mod graph;
+mod interop;
 mod key;
 mod layer;
 mod nbytes;
@@ -39,6 +41,7 @@ mod value;
 
 pub use collection::{Collection, Persist};
 pub use delayed::{ArgumentFor, ArgumentList, Arguments, Delayed, delayed, try_delayed};
+pub use draw::{DrawOptions, RankDirection, draw, to_dot, to_svg};
 pub use error::{BoxError, Error, Panic, Result, SharedError};
 pub use explain::{explain, human_nbytes};
 pub use func::{Func, FuncTable, Inputs, Kernel, With, with};

@@ -39,7 +39,7 @@ impl<T: Data + Clone> Param<Owned> for T {
     }
 }
 
-impl<'x, T: Data> Param<Borrowed> for &'x T {
+impl<T: Data> Param<Borrowed> for &T {
     type Held = T;
     type Item<'a> = &'a T;
     fn take(value: &Value) -> Result<&T> {

@@ -52,7 +52,9 @@ pub(crate) fn conjure<F: 'static>(environment: &[u8]) -> Result<F, BoxError> {
     // SAFETY: F has no bytes, so there is nothing to initialise, and no destructor, so nothing is undone twice. It is inhabited: the only
     // callers are tables of functions, and a table's offset is only ever sent by a process of the same build that held a value of F. That F is no
     // proof about that process is the condition that the module's documentation puts on its users.
-    Ok(unsafe { MaybeUninit::<F>::uninit().assume_init() })
+    #[allow(clippy::uninit_assumed_init)]
+    let function = unsafe { MaybeUninit::<F>::uninit().assume_init() };
+    Ok(function)
 }
 
 /// A function on its way to another process of the same executable.
@@ -159,7 +161,7 @@ impl Func {
         if !fits {
             return Err(WireError::Outside { offset });
         }
-        if address % align_of::<FuncTable>() != 0 {
+        if !address.is_multiple_of(align_of::<FuncTable>()) {
             return Err(WireError::NoTable { offset });
         }
         // SAFETY: the address lies in a mapped, initialised and aligned part of this executable's image that nothing writes to after start-up,

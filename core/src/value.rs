@@ -144,10 +144,7 @@ impl Value {
     }
 
     /// Takes a value that knows its size.
-    pub fn measured<T: Serialize + DeserializeOwned + Measure + Send + Sync>(value: T) -> Value
-    where
-        T: 'static,
-    {
+    pub fn measured<T: Serialize + DeserializeOwned + Measure + Send + Sync + 'static>(value: T) -> Value {
         Value { data: Arc::new(value), table: Tables::<T>::MEASURED }
     }
 

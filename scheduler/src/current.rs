@@ -10,16 +10,16 @@ use crate::synchronous::Synchronous;
 use crate::threads::Threads;
 
 thread_local! {
-    /// The schedulers in force on this thread, the innermost last.
-    static SCOPES: RefCell<Vec<Arc<dyn Scheduler>>> = const { RefCell::new(Vec::new()) };
+    /// The schedulers in force on this thread, the innermost last, and whether each is there because it runs a task here.
+    static SCOPES: RefCell<Vec<(Arc<dyn Scheduler>, bool)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Leaves a scope when dropped.
 pub(crate) struct Scope;
 
-/// Makes a scheduler the one in force on this thread.
-pub(crate) fn enter(scheduler: Arc<dyn Scheduler>) -> Scope {
-    SCOPES.with_borrow_mut(|scopes| scopes.push(scheduler));
+/// Makes a scheduler the one in force on this thread, as it runs tasks here.
+pub(crate) fn enter_tasks_of(scheduler: Arc<dyn Scheduler>) -> Scope {
+    SCOPES.with_borrow_mut(|scopes| scopes.push((scheduler, true)));
     Scope
 }
 
@@ -41,8 +41,14 @@ impl Drop for Scope {
 /// # Ok::<(), arras_core::Error>(())
 /// ```
 pub fn with_scheduler<S: Scheduler + 'static, R>(scheduler: S, body: impl FnOnce() -> R) -> R {
-    let _scope = enter(Arc::new(scheduler));
+    SCOPES.with_borrow_mut(|scopes| scopes.push((Arc::new(scheduler), false)));
+    let _scope = Scope;
     body()
+}
+
+/// The scheduler of the innermost [`with_scheduler`] or task around this code, and whether it is there because it runs that task; none outside both.
+pub fn enclosing_scheduler() -> Option<(Arc<dyn Scheduler>, bool)> {
+    SCOPES.with_borrow(|scopes| scopes.last().cloned())
 }
 
 /// The scheduler that `compute()` uses here: the innermost [`with_scheduler`]; inside a task, the one that runs the task; else what the environment variable
@@ -51,7 +57,7 @@ pub fn with_scheduler<S: Scheduler + 'static, R>(scheduler: S, body: impl FnOnce
 /// # Errors
 /// [`Error::Setting`] if `ARRAS_SCHEDULER` names no scheduler.
 pub fn current_scheduler() -> Result<Arc<dyn Scheduler>> {
-    if let Some(scheduler) = SCOPES.with_borrow(|scopes| scopes.last().cloned()) {
+    if let Some((scheduler, _)) = enclosing_scheduler() {
         return Ok(scheduler);
     }
     match std::env::var("ARRAS_SCHEDULER").as_deref() {

@@ -25,7 +25,7 @@ mod threads;
 
 pub use cancel::CancelToken;
 pub use compute::{Compute, prepare};
-pub use current::{current_scheduler, with_scheduler};
+pub use current::{current_scheduler, enclosing_scheduler, with_scheduler};
 pub use observer::{Event, Observer};
 pub use report::{Recorder, RunReport};
 pub use scheduler::{Configured, RunOptions, Scheduler};

@@ -59,6 +59,13 @@ impl RunOptions {
         !self.observers.is_empty()
     }
 
+    /// These options and one observer more.
+    #[must_use]
+    pub fn observe(mut self, observer: Arc<dyn Observer>) -> RunOptions {
+        self.observers.push(observer);
+        self
+    }
+
     /// Tells all observers.
     pub fn emit(&self, plan: &Plan, event: &Event<'_>) {
         for observer in &self.observers {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use arras_core::{Error, Panic, Plan, Result, Source, Value};
 
 use crate::bookkeeping::Bookkeeping;
-use crate::current::enter;
+use crate::current::enter_tasks_of;
 use crate::observer::Event;
 use crate::scheduler::{RunOptions, Scheduler};
 
@@ -33,7 +33,7 @@ impl Scheduler for Synchronous {
     }
 
     fn run(&self, plan: &Arc<Plan>, options: &RunOptions) -> Result<Vec<Value>> {
-        let _inner_runs_here = enter(Arc::new(Synchronous));
+        let _inner_runs_here = enter_tasks_of(Arc::new(Synchronous));
         options.emit(plan, &Event::RunStarted);
         let result = drive(plan, options);
         options.emit(plan, &Event::RunFinished);

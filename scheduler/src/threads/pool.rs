@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use arras_core::{Plan, Result, Value};
 
-use crate::current::enter;
+use crate::current::enter_tasks_of;
 use crate::observer::Event;
 use crate::scheduler::RunOptions;
 use crate::threads::run::Run;
@@ -166,7 +166,7 @@ impl Shared {
         }
         HOLDS.with_borrow_mut(|held| held.push(Arc::clone(self)));
         let _held = Held;
-        let _inner_runs_here = enter(Arc::clone(self) as Arc<dyn crate::Scheduler>);
+        let _inner_runs_here = enter_tasks_of(Arc::clone(self) as Arc<dyn crate::Scheduler>);
         run.work(self);
     }
 

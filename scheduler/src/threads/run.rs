@@ -8,6 +8,7 @@
 //! A worker keeps the first task that it makes ready and offers the rest, so a chain runs as a loop. Roots are taken only when there is nothing better, so
 //! that values die before new ones are made.
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
@@ -287,14 +288,33 @@ impl Run {
         if finished != total {
             return Err(Error::Cancelled { finished, total });
         }
-        Ok(self
-            .plan
-            .outputs()
-            .map(|output| match output {
-                // SAFETY: all tasks have been reported, and the load above saw that.
-                Source::Task(id) => unsafe { self.slots.get(id) }.clone(),
+        let mut values: Vec<Value> = Vec::with_capacity(self.plan.outputs().len());
+        // A key that is wanted twice finds its slot empty the second time.
+        let mut taken: Option<HashMap<u32, usize>> = None;
+        for (at, output) in self.plan.outputs().enumerate() {
+            values.push(match output {
                 Source::Constant(index) => self.plan.constant(index).clone(),
-            })
-            .collect())
+                // SAFETY: all tasks have been reported, and the load above saw that.
+                Source::Task(id) => match unsafe { self.slots.take(id) } {
+                    Some(value) => value,
+                    None => {
+                        let taken = taken.get_or_insert_with(|| first_places(self.plan.outputs().take(at)));
+                        values[taken[&id]].clone()
+                    }
+                },
+            });
+        }
+        Ok(values)
     }
+}
+
+/// Where each task's value is first wanted.
+fn first_places(outputs: impl Iterator<Item = Source>) -> HashMap<u32, usize> {
+    let mut places = HashMap::new();
+    for (place, output) in outputs.enumerate() {
+        if let Source::Task(id) = output {
+            places.entry(id).or_insert(place);
+        }
+    }
+    places
 }
