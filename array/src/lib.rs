@@ -1,1 +1,57 @@
-//! Lazy, chunked n-dimensional arrays over ndarray
+//! Lazy, chunked n-dimensional arrays over ndarray.
+//!
+//! ```text
+//!     Array<T>  ──►  Expr                      shape, type and chunks known at once; slices and transposes pushed down
+//!                     │ lower
+//!                     ▼
+//!                   layers of tasks            a region of operations, with the reduction that consumes it, is one kernel a block
+//!                     │ a scheduler
+//!                     ▼
+//!                   Blocks  ──►  ndarray
+//! ```
+//! ```
+//! use arras_array::Array;
+//! use arras_scheduler::{Compute, Synchronous};
+//!
+//! let n = 10_000;
+//! let rng = arras_array::Rng::seed(1);
+//! let x = rng.uniform(-1.0, 1.0, n, 1_000)?;
+//! let y = rng.uniform(-1.0, 1.0, n, 1_000)?;
+//! let hit_test = (x.powi(2) + y.powi(2)).lt(1.0);
+//! let pi = 4.0 * hit_test.sum() / n as f64;
+//! let a = pi.item().compute()?;
+//! let b = pi.item().compute_with(&Synchronous)?;
+//! assert_eq!(a.to_bits(), b.to_bits());
+//! assert!((a - 3.14).abs() < 0.05);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod arithmetic;
+mod array;
+mod block;
+mod chunks;
+mod display;
+mod dtype;
+mod error;
+mod expr;
+mod fold;
+mod lower;
+mod operations;
+mod program;
+mod random;
+mod rechunk;
+mod reduce;
+mod simplify;
+mod tile;
+mod view;
+
+pub use array::Array;
+pub use block::Block;
+pub use chunks::Chunks;
+pub use dtype::{DType, Element, Float, Number};
+pub use error::{Error, Result};
+pub use expr::IntoOperand;
+pub use ndarray::s;
+pub use random::Rng;
+pub use reduce::Axes;

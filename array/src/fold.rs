@@ -1,0 +1,243 @@
+//! Folding tiles into the elements of a reduction, in an order that nothing changes.
+//!
+//! ```text
+//!     block, row-major:    ├──────── tile ────────┼──────── tile ────────┼── …
+//!     reduced last axis:   ├ run ┼ run ┼ run ┼ r ┼ un ┼ …     each run folds into one element, in 8 lanes
+//!     kept last axis:      ├ run ┼ run ┼ …                    each run is added to as many elements, one by one
+//! ```
+//! Tiles are cut the same whatever is fused, lanes are eight on every processor, and blocks meet in a fixed tree: the bits of a sum depend on shape and chunks alone.
+
+use arras_core::{BoxError, Inputs, Kernel, Value};
+use ndarray::{ArrayD, IxDyn};
+use pulp::Arch;
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+use crate::block::Block;
+use crate::dtype::{DType, Element, Number, with_number};
+use crate::program::Program;
+use crate::reduce::ReduceOp;
+use crate::tile::execute;
+
+const LANES: usize = 8;
+
+/// Folds two values.
+#[inline(always)]
+fn fold<A: Number>(op: ReduceOp, a: A, x: A) -> A {
+    match op {
+        ReduceOp::Sum => a.plus(x),
+        ReduceOp::Min => if x < a || x.is_nan() { x } else { a },
+        ReduceOp::Max => if x > a || x.is_nan() { x } else { a },
+    }
+}
+
+/// What folds without changing anything.
+fn identity<A: Element>(op: ReduceOp) -> A {
+    match op {
+        ReduceOp::Sum => A::default(),
+        ReduceOp::Min => A::LARGEST,
+        ReduceOp::Max => A::SMALLEST,
+    }
+}
+
+/// Folds a run into one value.
+#[inline(always)]
+fn fold_run<T: Element, A: Number>(op: ReduceOp, run: &[T]) -> A {
+    let mut lanes = [identity::<A>(op); LANES];
+    let chunks = run.chunks_exact(LANES);
+    let rest = chunks.remainder();
+    for chunk in chunks {
+        for (lane, &x) in lanes.iter_mut().zip(chunk) {
+            *lane = fold(op, *lane, A::cast_from(x));
+        }
+    }
+    for (lane, &x) in lanes.iter_mut().zip(rest) {
+        *lane = fold(op, *lane, A::cast_from(x));
+    }
+    let [a, b, c, d, e, f, g, h] = lanes;
+    fold(op, fold(op, fold(op, a, b), fold(op, c, d)), fold(op, fold(op, e, f), fold(op, g, h)))
+}
+
+/// How many are true.
+#[inline(always)]
+fn count_run(run: &[bool]) -> i64 {
+    // Bytes are added as bytes, a hundred at a time, which no byte overflows.
+    run.chunks(128).map(|part| i64::from(part.iter().map(|&x| u8::from(x)).sum::<u8>())).sum()
+}
+
+/// Folds the tiles of a block into the elements that the reduction keeps.
+pub(crate) struct Folder<A> {
+    op: ReduceOp,
+    /// Lengths of the axes, neighbours of one kind made one, and how far a step goes among the kept elements: 0 for reduced axes.
+    axes: SmallVec<[(usize, usize); 4]>,
+    elements: Vec<A>,
+    at: usize,
+    arch: Arch,
+}
+
+impl<A: Number> Folder<A> {
+    pub(crate) fn new(op: ReduceOp, shape: &[usize], reduced: &[bool]) -> Folder<A> {
+        let mut axes: SmallVec<[(usize, usize); 4]> = SmallVec::new();
+        let mut kept = 1;
+        let mut last = None;
+        for (&length, &is_reduced) in shape.iter().zip(reduced).rev().filter(|(length, _)| **length != 1) {
+            match axes.last_mut() {
+                Some((merged, _)) if last == Some(is_reduced) => *merged *= length,
+                _ => axes.push((length, if is_reduced { 0 } else { kept })),
+            }
+            if !is_reduced {
+                kept *= length;
+            }
+            last = Some(is_reduced);
+        }
+        if axes.is_empty() {
+            axes.push((1, 0));
+        }
+        axes.reverse();
+        Folder { op, axes, elements: vec![identity(op); kept], at: 0, arch: Arch::new() }
+    }
+
+    pub(crate) fn consume<T: Element>(&mut self, mut tile: &[T]) {
+        let &(row_length, step) = self.axes.last().expect("there is one axis at least");
+        let (op, arch) = (self.op, self.arch);
+        while !tile.is_empty() {
+            let column = self.at % row_length;
+            let (run, rest) = tile.split_at((row_length - column).min(tile.len()));
+            let row = self.row_place(self.at / row_length);
+            if step == 0 {
+                let folded = arch.dispatch(
+                    #[inline(always)]
+                    || fold_run::<T, A>(op, run),
+                );
+                self.elements[row] = fold(op, self.elements[row], folded);
+            } else {
+                let elements = &mut self.elements[row + column..row + column + run.len()];
+                arch.dispatch(
+                    #[inline(always)]
+                    || elements.iter_mut().zip(run).for_each(|(a, &x)| *a = fold(op, *a, A::cast_from(x))),
+                );
+            }
+            self.at += run.len();
+            tile = rest;
+        }
+    }
+
+    /// Where the elements of a row start.
+    fn row_place(&self, mut row: usize) -> usize {
+        let mut place = 0;
+        for &(length, step) in self.axes[..self.axes.len() - 1].iter().rev() {
+            place += step * (row % length);
+            row /= length;
+        }
+        place
+    }
+
+    pub(crate) fn finish(self) -> Vec<A> {
+        self.elements
+    }
+}
+
+impl Folder<i64> {
+    /// As [`consume`](Folder::consume), for counting.
+    pub(crate) fn consume_bools(&mut self, tile: &[bool]) {
+        if self.axes.len() == 1 && self.axes[0].1 == 0 {
+            self.elements[0] += self.arch.dispatch(
+                #[inline(always)]
+                || count_run(tile),
+            );
+        } else {
+            self.consume(tile);
+        }
+    }
+}
+
+/// Which axes a reduction keeps in the shape of its result.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Finish {
+    /// The axes that are reduced.
+    pub(crate) reduced: SmallVec<[bool; 4]>,
+    /// Whether they stay, with length 1.
+    pub(crate) keep: bool,
+}
+
+impl Finish {
+    pub(crate) fn shape(&self, block: &[usize]) -> SmallVec<[usize; 4]> {
+        block
+            .iter()
+            .zip(&self.reduced)
+            .filter(|(_, reduced)| self.keep || !**reduced)
+            .map(|(&length, &reduced)| if reduced { 1 } else { length })
+            .collect()
+    }
+}
+
+/// Folds blocks of partial results, element by element, in the order of the inputs.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct CombineKernel {
+    pub(crate) op: ReduceOp,
+    pub(crate) dtype: DType,
+    /// For the last round: the shape to leave, from that of the inputs, whose reduced axes have length 1.
+    pub(crate) finish: Option<Finish>,
+}
+
+impl Kernel for CombineKernel {
+    fn name(&self) -> std::borrow::Cow<'static, str> {
+        self.op.name().into()
+    }
+    fn run(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
+        with_number!(self.dtype, A => self.combine::<A>(inputs), Err("bool has no sum of its own".into()))
+    }
+}
+
+impl CombineKernel {
+    fn combine<A: Number>(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
+        let block = |i| A::of_block(inputs.get::<Block>(i)?).ok_or_else(|| BoxError::from(format!("a block that is not of {}", self.dtype)));
+        let first = block(0)?;
+        let mut elements: Vec<A> = first.iter().copied().collect();
+        for i in 1..inputs.len() {
+            let next = block(i)?;
+            if next.shape() != first.shape() {
+                return Err(format!("partial results of shapes {:?} and {:?}", first.shape(), next.shape()).into());
+            }
+            elements.iter_mut().zip(next.iter()).for_each(|(a, &x)| *a = fold(self.op, *a, x));
+        }
+        let shape = self.finish.as_ref().map_or_else(|| first.shape().into(), |finish| finish.shape(first.shape()));
+        let array = ArrayD::from_shape_vec(IxDyn(&shape), elements)?;
+        Ok(Value::measured(A::into_block(array.into_shared())))
+    }
+}
+
+/// Folds a block's tiles, of type `dtype`, as `program` makes them.
+pub(crate) fn reduce_block(
+    op: ReduceOp,
+    program: &Program,
+    inputs: &[&Block],
+    shape: &[usize],
+    start: &[usize],
+    finish: &Finish,
+) -> Result<Block, BoxError> {
+    fn finished<A: Number>(folder: Folder<A>, shape: &[usize], finish: &Finish) -> Result<Block, BoxError> {
+        Ok(A::into_block(ArrayD::from_shape_vec(IxDyn(&finish.shape(shape)), folder.finish())?.into_shared()))
+    }
+    if program.dtype == DType::Bool {
+        let mut folder = Folder::<i64>::new(op, shape, &finish.reduced);
+        execute::<bool>(program, inputs, shape, start, |tile| folder.consume_bools(tile))?;
+        return finished(folder, shape, finish);
+    }
+    fn run<T: Element, A: Number>(
+        op: ReduceOp,
+        program: &Program,
+        inputs: &[&Block],
+        shape: &[usize],
+        start: &[usize],
+        finish: &Finish,
+    ) -> Result<Block, BoxError> {
+        let mut folder = Folder::<A>::new(op, shape, &finish.reduced);
+        execute::<T>(program, inputs, shape, start, |tile| folder.consume(tile))?;
+        finished(folder, shape, finish)
+    }
+    with_number!(program.dtype, T => match op {
+        ReduceOp::Sum => run::<T, <T as Element>::Sum>(op, program, inputs, shape, start, finish),
+        ReduceOp::Min | ReduceOp::Max => run::<T, T>(op, program, inputs, shape, start, finish),
+    }, unreachable!("bool was counted above"))
+}

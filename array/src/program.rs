@@ -1,0 +1,212 @@
+//! Programs: a region of elementwise operations as steps over registers.
+//!
+//! ```text
+//!     less(add(square(x), square(y)), 1.0)
+//!
+//!     r0 = square input 0          a register holds one tile, about a thousand elements, and stays in
+//!     r1 = square input 1          the first cache; no step writes a whole block
+//!     r0 = add r0' r1
+//!     b0 = less r0 1.0
+//! ```
+//! A region is all the elementwise nodes of one shape and chunking that a node reaches through such nodes. What it reads from elsewhere is an input; what two of its nodes share
+//! is computed once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arras_core::Name;
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+use crate::array::Operand;
+use crate::dtype::{DType, Scalar};
+use crate::expr::{Expr, Kind, Uniform};
+use crate::operations::Operation;
+
+/// Steps over registers, run for each tile of a block.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Program {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) result: Source,
+    pub(crate) dtype: DType,
+    /// The types of the inputs.
+    pub(crate) inputs: Vec<DType>,
+    /// How many registers of each type, in the order in which types were first needed.
+    pub(crate) registers: Vec<(DType, u16)>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Step {
+    pub(crate) action: Action,
+    /// The type of the operands.
+    pub(crate) dtype: DType,
+    pub(crate) operands: SmallVec<[Source; 2]>,
+    pub(crate) target: u16,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum Action {
+    Apply(Operation),
+    Draw(Uniform),
+}
+
+/// Where a step takes an operand from.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Source {
+    Register(u16),
+    Input(u16),
+    Scalar(Scalar),
+}
+
+/// Whether a node can be a step of a program for blocks of its chunks.
+pub(crate) fn is_step(expr: &Expr) -> bool {
+    matches!(expr.kind, Kind::Elementwise { .. } | Kind::Uniform(_) | Kind::Full(_))
+}
+
+/// How much of an expression a program takes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fusion {
+    /// The whole region around the root.
+    Region,
+    /// The root, which reads its operands as inputs.
+    Root,
+    /// Nothing: the root is an input.
+    None,
+}
+
+/// The program that computes `root`, and the nodes that it reads.
+pub(crate) fn compile(root: &Arc<Expr>, fusion: Fusion) -> (Program, Vec<Arc<Expr>>) {
+    let mut compiler = Compiler { values: HashMap::new(), inputs: Vec::new(), steps: Vec::new() };
+    // A node, and whether its operands are done.
+    let mut stack = vec![(Arc::clone(root), false)];
+    while let Some((expr, operands_done)) = stack.pop() {
+        if compiler.values.contains_key(&expr.name) {
+            continue;
+        }
+        let inside = match fusion {
+            Fusion::Region => expr.chunks == root.chunks || matches!(expr.kind, Kind::Full(_)),
+            Fusion::Root => Arc::ptr_eq(&expr, root),
+            Fusion::None => false,
+        };
+        if !inside || !is_step(&expr) {
+            compiler.input(expr);
+            continue;
+        }
+        if let (Kind::Elementwise { .. }, false) = (&expr.kind, operands_done) {
+            stack.push((Arc::clone(&expr), true));
+            // The first operand is done first.
+            stack.extend(expr.inputs().into_iter().rev().map(|input| (Arc::clone(input), false)));
+            continue;
+        }
+        compiler.step(&expr);
+    }
+    let result = compiler.values[&root.name];
+    let Compiler { inputs, steps, .. } = compiler;
+    let (steps, result, registers) = allocate(steps, result);
+    let program = Program { steps, result, dtype: root.dtype, inputs: inputs.iter().map(|input| input.dtype).collect(), registers };
+    (program, inputs)
+}
+
+struct Compiler {
+    /// Where each node's elements are; registers are numbered by step.
+    values: HashMap<Name, Source>,
+    inputs: Vec<Arc<Expr>>,
+    steps: Vec<Step>,
+}
+
+impl Compiler {
+    fn input(&mut self, expr: Arc<Expr>) {
+        self.values.insert(expr.name.clone(), Source::Input(self.inputs.len() as u16));
+        self.inputs.push(expr);
+    }
+
+    fn step(&mut self, expr: &Arc<Expr>) {
+        let source = match &expr.kind {
+            Kind::Full(scalar) => Source::Scalar(*scalar),
+            Kind::Uniform(draws) => self.push(Action::Draw(draws.clone()), expr.dtype, SmallVec::new()),
+            Kind::Elementwise { operation, operands } => {
+                let dtype = expr.inputs()[0].dtype;
+                let operands = operands
+                    .iter()
+                    .map(|operand| match operand {
+                        Operand::Expr(expr) => self.values[&expr.name],
+                        Operand::Scalar(scalar) => Source::Scalar(*scalar),
+                    })
+                    .collect();
+                self.push(Action::Apply(*operation), dtype, operands)
+            }
+            _ => unreachable!("only steps are compiled"),
+        };
+        self.values.insert(expr.name.clone(), source);
+    }
+
+    fn push(&mut self, action: Action, dtype: DType, operands: SmallVec<[Source; 2]>) -> Source {
+        let target = self.steps.len() as u16;
+        self.steps.push(Step { action, dtype, operands, target });
+        Source::Register(target)
+    }
+}
+
+impl Step {
+    /// The type of the result.
+    pub(crate) fn result(&self) -> DType {
+        match self.action {
+            Action::Apply(operation) => operation.result(self.dtype),
+            Action::Draw(_) => self.dtype,
+        }
+    }
+}
+
+/// Gives each step a register that nobody needs any more. A step never writes into a register that it reads.
+fn allocate(mut steps: Vec<Step>, result: Source) -> (Vec<Step>, Source, Vec<(DType, u16)>) {
+    let mut last_use = vec![0; steps.len()];
+    for (i, step) in steps.iter().enumerate() {
+        for operand in &step.operands {
+            if let Source::Register(r) = operand {
+                last_use[*r as usize] = i;
+            }
+        }
+    }
+    if let Source::Register(r) = result {
+        last_use[r as usize] = usize::MAX;
+    }
+    let mut places = vec![0u16; steps.len()];
+    let mut registers: Vec<(DType, u16)> = Vec::new();
+    let mut free: Vec<(DType, u16)> = Vec::new();
+    for i in 0..steps.len() {
+        let dtype = steps[i].result();
+        places[i] = match free.iter().rposition(|(d, _)| *d == dtype) {
+            Some(at) => free.swap_remove(at).1,
+            None => {
+                let at = registers.iter().position(|(d, _)| *d == dtype).unwrap_or_else(|| {
+                    registers.push((dtype, 0));
+                    registers.len() - 1
+                });
+                registers[at].1 += 1;
+                registers[at].1 - 1
+            }
+        };
+        let mut freed: SmallVec<[u16; 2]> = SmallVec::new();
+        for operand in &mut steps[i].operands {
+            if let Source::Register(r) = operand {
+                if last_use[*r as usize] == i && !freed.contains(r) {
+                    freed.push(*r);
+                }
+            }
+        }
+        for r in freed {
+            free.push((steps[r as usize].result(), places[r as usize]));
+        }
+        for operand in &mut steps[i].operands {
+            if let Source::Register(r) = operand {
+                *r = places[*r as usize];
+            }
+        }
+        steps[i].target = places[i];
+    }
+    let result = match result {
+        Source::Register(r) => Source::Register(places[r as usize]),
+        other => other,
+    };
+    (steps, result, registers)
+}

@@ -1,0 +1,142 @@
+//! Random arrays: every element is a function of the seed and its own index, so chunks do not change it.
+//!
+//! ```text
+//!     ChaCha8(seed), stream s:   word 0 1 │ 2 3 │ 4 5 │ 6 7 │ …
+//!                                  └ x[0] ┘ └ x[1] ┘                two words an element, in row-major order
+//! ```
+//! The generator is counter-based: it starts at any position at once. A draw is a step of the kernel that uses it, and slices of a random array draw only what they show.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ndarray::IntoDimension;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng};
+
+use crate::array::Array;
+use crate::chunks::Chunks;
+use crate::error::{Error, Result};
+use crate::expr::Uniform;
+use crate::simplify;
+
+/// A source of random arrays. Each array it makes is independent of the others; the same calls on the same seed give the same arrays, under every chunking and scheduler.
+///
+/// ```
+/// use arras_array::Rng;
+/// use arras_scheduler::Compute;
+/// let x = Rng::seed(42).uniform(-1.0, 1.0, [100, 30], 10)?;
+/// let y = Rng::seed(42).uniform(-1.0, 1.0, [100, 30], [7, 11])?;
+/// assert_eq!(x.compute()?, y.compute()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Rng {
+    seed: u64,
+    stream: AtomicU64,
+}
+
+impl Rng {
+    /// The source of this seed.
+    pub fn seed(seed: u64) -> Rng {
+        Rng { seed, stream: AtomicU64::new(0) }
+    }
+
+    /// Draws from the uniform distribution over `low..high`, in steps of 2⁻⁵³ of the interval. Lazy.
+    ///
+    /// # Errors
+    /// [`Error::Interval`] unless both limits are finite and `low < high`; what is wrong with the chunks.
+    pub fn uniform(&self, low: f64, high: f64, shape: impl IntoDimension, chunks: impl Into<Chunks>) -> Result<Array<f64>> {
+        if !(low < high && (high - low).is_finite()) {
+            return Err(Error::Interval { low: low.to_string(), high: high.to_string() });
+        }
+        let shape = shape.into_dimension();
+        let shape = ndarray::Dimension::slice(&shape);
+        let chunks = chunks.into().of_shape(shape)?;
+        let mut strides = smallvec::smallvec![1i64; shape.len()];
+        for axis in (1..shape.len()).rev() {
+            strides[axis - 1] = strides[axis] * shape[axis] as i64;
+        }
+        let stream = self.stream.fetch_add(1, Ordering::Relaxed);
+        let draws = Uniform { seed: self.seed, stream, low, high, start: 0, strides };
+        Ok(Array::of(|| Ok(simplify::uniform(draws, chunks))))
+    }
+}
+
+/// The draws of one block, tile by tile, in row-major order.
+pub(crate) struct Drawing {
+    generator: ChaCha8Rng,
+    low: f64,
+    width: f64,
+    /// The draw of the block's first element.
+    start: u64,
+    /// Lengths and strides of the block's axes, those that follow each other without a gap made one; at least one.
+    axes: Vec<(usize, i64)>,
+    /// How many elements were drawn.
+    drawn: usize,
+    /// The draw that the generator makes next.
+    next: u64,
+}
+
+impl Drawing {
+    pub(crate) fn new(draws: &Uniform, shape: &[usize], start: &[usize]) -> Drawing {
+        let offset: i64 = draws.strides.iter().zip(start).map(|(stride, &i)| stride * i as i64).sum();
+        let mut axes: Vec<(usize, i64)> = vec![(1, 0)];
+        for (&length, &stride) in shape.iter().zip(&draws.strides) {
+            match axes.last_mut() {
+                _ if length == 1 => {}
+                Some(last) if last.0 == 1 => *last = (length, stride),
+                Some((outer, outer_stride)) if *outer_stride == stride * length as i64 => (*outer, *outer_stride) = (*outer * length, stride),
+                _ => axes.push((length, stride)),
+            }
+        }
+        let mut generator = ChaCha8Rng::seed_from_u64(draws.seed);
+        generator.set_stream(draws.stream);
+        let start = draws.start.wrapping_add_signed(offset);
+        Drawing { generator, low: draws.low, width: draws.high - draws.low, start, axes, drawn: 0, next: 0 }
+    }
+
+    pub(crate) fn fill(&mut self, mut out: &mut [f64]) {
+        let (row_length, stride) = *self.axes.last().expect("there is one axis at least");
+        while !out.is_empty() {
+            let column = self.drawn % row_length;
+            let n = (row_length - column).min(out.len());
+            let first = self.row_start(self.drawn / row_length).wrapping_add_signed(stride * column as i64);
+            let (row, rest) = std::mem::take(&mut out).split_at_mut(n);
+            out = rest;
+            if stride == 1 {
+                self.seek(first);
+                row.iter_mut().for_each(|x| *x = self.draw());
+            } else {
+                for (i, x) in row.iter_mut().enumerate() {
+                    self.seek(first.wrapping_add_signed(stride * i as i64));
+                    *x = self.draw();
+                }
+            }
+            self.drawn += n;
+        }
+    }
+
+    /// The draw of the first element of a row.
+    fn row_start(&self, mut row: usize) -> u64 {
+        let mut start = self.start;
+        for &(length, stride) in self.axes[..self.axes.len() - 1].iter().rev() {
+            start = start.wrapping_add_signed(stride * (row % length) as i64);
+            row /= length;
+        }
+        start
+    }
+
+    fn seek(&mut self, position: u64) {
+        if self.next != position {
+            self.generator.set_word_pos(2 * u128::from(position));
+            self.next = position;
+        }
+    }
+
+    #[inline]
+    fn draw(&mut self) -> f64 {
+        self.next += 1;
+        let unit = (self.generator.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64);
+        self.low + self.width * unit
+    }
+}
+

@@ -1,0 +1,274 @@
+//! Running a program over a block, tile by tile.
+
+use arras_core::BoxError;
+use ndarray::iter::LanesIter;
+use ndarray::{ArrayView1, ArrayViewD, Axis, IxDyn, Slice};
+use pulp::Arch;
+
+use crate::block::Block;
+use crate::dtype::{DType, Element, Float, Number, for_each_dtype, with_dtype, with_number};
+use crate::operations::{Operation, operations};
+use crate::program::{Action, Program, Source, Step};
+use crate::random::Drawing;
+
+/// Elements of a tile: a few registers of eight-byte elements fit the first cache.
+pub(crate) const TILE: usize = 1024;
+
+macro_rules! registers {
+    ($($t:ident $v:ident $bank:ident),*) => {
+        /// The tiles that a program works on, by type.
+        #[derive(Default)]
+        #[allow(missing_docs)]
+        pub struct Registers { $(pub(crate) $bank: Vec<Vec<$t>>,)* }
+    };
+}
+registers!(bool Bool bools, i8 I8 i8s, i16 I16 i16s, i32 I32 i32s, i64 I64 i64s, u8 U8 u8s, u16 U16 u16s, u32 U32 u32s, u64 U64 u64s, f32 F32 f32s, f64 F64 f64s);
+
+/// An input's elements, tile by tile, in row-major order of the block that is computed.
+#[allow(missing_docs)]
+pub enum Tiles<'a, T> {
+    /// They lie there in that order.
+    Contiguous(&'a [T]),
+    /// They are gathered row by row: the block is a view, or is repeated along some axes.
+    Rows { rows: LanesIter<'a, T, IxDyn>, row: ArrayView1<'a, T>, at: usize, tile: Vec<T> },
+    /// There is one, repeated everywhere.
+    Repeated(T),
+}
+
+impl<'a, T: Element> Tiles<'a, T> {
+    fn new(block: &'a ArrayViewD<'a, T>, shape: &[usize]) -> Tiles<'a, T> {
+        if let (true, Some(&value)) = (block.len() == 1, block.first()) {
+            return Tiles::Repeated(value);
+        }
+        if let (true, Some(elements)) = (block.shape() == shape, block.as_slice()) {
+            return Tiles::Contiguous(elements);
+        }
+        let mut rows = block.lanes(Axis(block.ndim() - 1)).into_iter();
+        let row = rows.next().unwrap_or_else(|| ArrayView1::from(&[]));
+        Tiles::Rows { rows, row, at: 0, tile: Vec::with_capacity(TILE) }
+    }
+
+    /// Gets the next `n` elements ready.
+    fn advance(&mut self, n: usize) {
+        let Tiles::Rows { rows, row, at, tile } = self else { return };
+        tile.clear();
+        while tile.len() < n {
+            if *at == row.len() {
+                let Some(next) = rows.next() else { return };
+                (*row, *at) = (next, 0);
+            }
+            let end = row.len().min(*at + n - tile.len());
+            let part = row.slice_axis(Axis(0), Slice::from(*at..end));
+            match part.to_slice() {
+                Some(part) => tile.extend_from_slice(part),
+                None => tile.extend(part.iter().copied()),
+            }
+            *at = end;
+        }
+    }
+
+    fn tile(&self, start: usize, n: usize) -> Elements<'_, T> {
+        match self {
+            Tiles::Contiguous(elements) => Elements::Slice(&elements[start..start + n]),
+            Tiles::Rows { tile, .. } => Elements::Slice(tile),
+            Tiles::Repeated(value) => Elements::Scalar(*value),
+        }
+    }
+}
+
+/// An operand of a step: as many elements as the tile has, or one for all.
+#[derive(Clone, Copy)]
+enum Elements<'a, T> {
+    Slice(&'a [T]),
+    Scalar(T),
+}
+
+macro_rules! inputs {
+    ($($t:ident $v:ident),*) => {
+        enum AnyView<'a> { $($v(ArrayViewD<'a, $t>),)* }
+        /// An input's tiles, of any type.
+        #[allow(missing_docs)]
+        pub enum AnyTiles<'a> { $($v(Tiles<'a, $t>),)* }
+
+        impl<'a> AnyView<'a> {
+            /// The block as the result sees it: repeated along the axes that it lacks or has one element of.
+            fn new(block: &'a Block, shape: &[usize]) -> Result<AnyView<'a>, BoxError> {
+                match block { $(Block::$v(array) => {
+                    let wrong = || format!("a block of shape {:?} where {shape:?} is computed", array.shape());
+                    let view = if array.len() == 1 { array.view() } else { array.broadcast(IxDyn(shape)).ok_or_else(wrong)? };
+                    Ok(AnyView::$v(view))
+                })* }
+            }
+            fn tiles(&'a self, shape: &[usize]) -> AnyTiles<'a> {
+                match self { $(AnyView::$v(view) => AnyTiles::$v(Tiles::new(view, shape)),)* }
+            }
+        }
+
+        impl<'a> AnyTiles<'a> {
+            fn advance(&mut self, n: usize) {
+                match self { $(AnyTiles::$v(tiles) => tiles.advance(n),)* }
+            }
+        }
+
+    };
+}
+for_each_dtype!(inputs);
+
+/// Runs a program over a block of this shape, which starts at this element of the array, and hands on the result tile by tile, in row-major order.
+pub(crate) fn execute<T: Element>(
+    program: &Program,
+    inputs: &[&Block],
+    shape: &[usize],
+    start: &[usize],
+    mut consume: impl FnMut(&[T]),
+) -> Result<(), BoxError> {
+    for (block, dtype) in inputs.iter().zip(&program.inputs) {
+        if block.dtype() != *dtype {
+            return Err(format!("a block of {} where {dtype} is read", block.dtype()).into());
+        }
+    }
+    let total: usize = shape.iter().product();
+    if total == 0 {
+        return Ok(());
+    }
+    let views = inputs.iter().map(|block| AnyView::new(block, shape)).collect::<Result<Vec<_>, _>>()?;
+    let mut frame = Frame {
+        registers: Registers::default(),
+        inputs: views.iter().map(|view| view.tiles(shape)).collect(),
+        drawings: program
+            .steps
+            .iter()
+            .map(|step| match &step.action {
+                Action::Draw(draws) => Some(Drawing::new(draws, shape, start)),
+                Action::Apply(_) => None,
+            })
+            .collect(),
+        start: 0,
+        n: 0,
+        arch: Arch::new(),
+    };
+    for &(dtype, count) in &program.registers {
+        with_dtype!(dtype, R => *R::bank(&mut frame.registers) = vec![vec![R::default(); TILE.min(total)]; count as usize]);
+    }
+    // For a result that is one scalar everywhere.
+    let mut repeated: Vec<T> = Vec::new();
+    while frame.start < total {
+        frame.n = TILE.min(total - frame.start);
+        frame.inputs.iter_mut().for_each(|input| input.advance(frame.n));
+        for (i, step) in program.steps.iter().enumerate() {
+            frame.step(i, step);
+        }
+        match frame.elements::<T>(program.result) {
+            Elements::Slice(tile) => consume(tile),
+            Elements::Scalar(value) => {
+                repeated.resize(frame.n, value);
+                consume(&repeated[..frame.n]);
+            }
+        }
+        frame.start += frame.n;
+    }
+    Ok(())
+}
+
+struct Frame<'a> {
+    registers: Registers,
+    inputs: Vec<AnyTiles<'a>>,
+    /// The generators of the steps that draw.
+    drawings: Vec<Option<Drawing>>,
+    /// The tile: its first element, and how many.
+    start: usize,
+    n: usize,
+    arch: Arch,
+}
+
+macro_rules! loops {
+    (
+        binary { $($b:ident $bname:literal $bmethod:ident $bclass:ident $bdoc:literal |$bx:ident, $by:ident| $bbody:expr;)* }
+        comparison { $($c:ident $cname:literal $cmethod:ident $cdoc:literal |$cx:ident, $cy:ident| $cbody:expr;)* }
+        unary { $($u:ident $uname:literal $umethod:ident $uclass:ident $udoc:literal |$ux:ident| $ubody:expr;)* }
+    ) => {
+        impl Frame<'_> {
+            fn step(&mut self, number: usize, step: &Step) {
+                match &step.action {
+                    Action::Draw(_) => {
+                        let mut target = std::mem::take(&mut self.registers.f64s[step.target as usize]);
+                        self.drawings[number].as_mut().expect("a drawing step has its generator").fill(&mut target[..self.n]);
+                        self.registers.f64s[step.target as usize] = target;
+                    }
+                    Action::Apply(operation) => match *operation {
+                        $(Operation::$b => loops!(@$bclass step.dtype, T => self.binary::<T, T>(step, |$bx, $by| $bbody)),)*
+                        $(Operation::$c => with_dtype!(step.dtype, T => self.binary::<T, bool>(step, |$cx, $cy| $cbody)),)*
+                        $(Operation::$u => loops!(@$uclass step.dtype, T => self.unary::<T, T>(step, |$ux| $ubody)),)*
+                        Operation::Power(exponent) => with_number!(step.dtype, T => self.unary::<T, T>(step, |x| x.power(exponent)), no_number()),
+                        Operation::Cast(to) => with_dtype!(step.dtype, T => with_dtype!(to, R => self.unary::<T, R>(step, |x| R::cast_from(x)))),
+                    },
+                }
+            }
+        }
+    };
+    (@number $dtype:expr, $t:ident => $body:expr) => { with_number!($dtype, $t => $body, no_number()) };
+    (@float $dtype:expr, $t:ident => $body:expr) => {
+        match $dtype {
+            DType::F32 => { type $t = f32; $body }
+            DType::F64 => { type $t = f64; $body }
+            _ => no_number(),
+        }
+    };
+    (@truth $dtype:expr, $t:ident => $body:expr) => {
+        match $dtype {
+            DType::Bool => { type $t = bool; $body }
+            _ => no_number(),
+        }
+    };
+}
+operations!(loops);
+
+fn no_number() {
+    unreachable!("the element types of operations are checked by the compiler")
+}
+
+impl Frame<'_> {
+    fn elements<T: Element>(&self, source: Source) -> Elements<'_, T> {
+        match source {
+            Source::Register(r) => Elements::Slice(&T::bank_of(&self.registers)[r as usize][..self.n]),
+            Source::Input(i) => T::tiles_of(&self.inputs[i as usize]).tile(self.start, self.n),
+            Source::Scalar(scalar) => Elements::Scalar(T::of_scalar(scalar)),
+        }
+    }
+
+    /// Runs `body` for each element, in loops that the compiler vectorises for the processor at hand.
+    fn unary<T: Element, R: Element>(&mut self, step: &Step, body: impl Fn(T) -> R + Copy) {
+        // Taken out while it is written: a step never writes what it reads.
+        let mut target = std::mem::take(&mut R::bank(&mut self.registers)[step.target as usize]);
+        let out = &mut target[..self.n];
+        match self.elements::<T>(step.operands[0]) {
+            Elements::Scalar(x) => out.fill(body(x)),
+            Elements::Slice(xs) => self.arch.dispatch(
+                #[inline(always)]
+                || out.iter_mut().zip(xs).for_each(|(out, &x)| *out = body(x)),
+            ),
+        }
+        R::bank(&mut self.registers)[step.target as usize] = target;
+    }
+
+    fn binary<T: Element, R: Element>(&mut self, step: &Step, body: impl Fn(T, T) -> R + Copy) {
+        let mut target = std::mem::take(&mut R::bank(&mut self.registers)[step.target as usize]);
+        let out = &mut target[..self.n];
+        match (self.elements::<T>(step.operands[0]), self.elements::<T>(step.operands[1])) {
+            (Elements::Scalar(x), Elements::Scalar(y)) => out.fill(body(x, y)),
+            (Elements::Slice(xs), Elements::Scalar(y)) => self.arch.dispatch(
+                #[inline(always)]
+                || out.iter_mut().zip(xs).for_each(|(out, &x)| *out = body(x, y)),
+            ),
+            (Elements::Scalar(x), Elements::Slice(ys)) => self.arch.dispatch(
+                #[inline(always)]
+                || out.iter_mut().zip(ys).for_each(|(out, &y)| *out = body(x, y)),
+            ),
+            (Elements::Slice(xs), Elements::Slice(ys)) => self.arch.dispatch(
+                #[inline(always)]
+                || out.iter_mut().zip(xs.iter().zip(ys)).for_each(|(out, (&x, &y))| *out = body(x, y)),
+            ),
+        }
+        R::bank(&mut self.registers)[step.target as usize] = target;
+    }
+}

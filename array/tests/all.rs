@@ -1,0 +1,15 @@
+//! Public behaviour of arrays, one topic a module.
+
+mod all {
+    mod blocks;
+    mod broadcasting;
+    mod chunking;
+    mod elementwise;
+    mod errors;
+    mod oracle;
+    mod pi;
+    mod random;
+    mod reductions;
+    mod slicing;
+    mod text;
+}

@@ -1,0 +1,60 @@
+//! Blocks on the wire.
+
+use arras_array::{Array, Block, Element};
+use arras_core::{Collection, Plan, Value, get_values};
+use ndarray::{ArrayD, Dimension, IxDyn};
+
+fn round_trip<T: Element>(data: ArrayD<T>) {
+    let value = Value::measured(T::into_block(data.clone().into_shared()));
+    assert_eq!(value.nbytes(), data.len() * size_of::<T>());
+    let mut bytes = Vec::new();
+    value.encode(&mut bytes).unwrap();
+    assert!(bytes.len() < data.len() * size_of::<T>() + 64, "no more than the elements and a header");
+    let back = value.decode_like(&bytes).unwrap();
+    assert_eq!(T::of_block(back.get::<Block>().unwrap()).unwrap(), &data);
+    for cut in [0, 1, bytes.len() / 2, bytes.len() - 1] {
+        assert!(value.decode_like(&bytes[..cut]).is_err());
+    }
+    // A shape that does not fit the bytes is refused, not believed.
+    for i in 0..bytes.len().min(24) {
+        let mut tampered = bytes.clone();
+        tampered[i] ^= 0x41;
+        let _ = value.decode_like(&tampered);
+    }
+}
+
+#[test]
+fn every_type_and_rank_comes_back() {
+    for shape in [&[][..], &[0], &[7], &[2, 3, 4]] {
+        macro_rules! types {
+            ($($t:ident)*) => { $(round_trip::<$t>(ArrayD::from_shape_fn(IxDyn(shape), |i| {
+                <$t as Element>::cast_from(i.as_array_view().iter().sum::<usize>() as u64)
+            }));)* };
+        }
+        types!(bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64);
+    }
+}
+
+#[test]
+fn a_view_travels_as_what_it_shows() {
+    let data = ArrayD::from_shape_fn(IxDyn(&[100, 100]), |i| (i[0] * 100 + i[1]) as u32);
+    let part = Array::from_ndarray(data.clone(), 50).unwrap().t().slice(arras_array::s![..3, 1..4;2]);
+    let value = get_values(&part.graph().unwrap(), &part.keys()).unwrap().remove(0);
+    let mut bytes = Vec::new();
+    value.encode(&mut bytes).unwrap();
+    assert!(bytes.len() < 100);
+    let back = value.decode_like(&bytes).unwrap();
+    assert_eq!(back.get::<Block>().unwrap(), value.get::<Block>().unwrap());
+}
+
+#[test]
+fn everything_that_an_array_becomes_can_travel() {
+    let x = Array::from_ndarray(ArrayD::<f64>::zeros(IxDyn(&[6, 6])), 2).unwrap();
+    let y = (x.t().slice(arras_array::s![1.., ..]) + x.rechunk(3).slice(arras_array::s![1.., ..])).mean_axis(0).max();
+    let plan = Plan::new(&y.graph().unwrap(), &y.keys()).unwrap();
+    plan.check_portable().unwrap();
+    for id in 0..plan.len() as u32 {
+        let wire = plan.func(id).to_wire().unwrap();
+        arras_core::Func::from_wire(&wire).unwrap();
+    }
+}
