@@ -32,7 +32,7 @@ pub enum Operand {
 /// ```
 /// use arras_array::Array;
 /// use arras_scheduler::Compute;
-/// let x = Array::from_ndarray(ndarray::Array1::linspace(0.0, 1.0, 1_000), 100)?;
+/// let x = Array::from_ndarray(ndarray::Array1::<f64>::linspace(0.0, 1.0, 1_000), 100)?;
 /// let y = (2.0 * &x - 1.0).powi(2);
 /// assert_eq!(y.shape(), [1000]);
 /// let mean = y.mean().item().compute()?;

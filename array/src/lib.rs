@@ -52,6 +52,7 @@ pub use chunks::Chunks;
 pub use dtype::{DType, Element, Float, Number};
 pub use error::{Error, Result};
 pub use expr::IntoOperand;
+pub use ndarray;
 pub use ndarray::s;
 pub use random::Rng;
 pub use reduce::Axes;

@@ -27,7 +27,7 @@ pub(crate) struct Step {
     pub(crate) arguments: SmallVec<[Argument; 4]>,
 }
 
-/// Several calls, each using inputs of the chain and results of the calls before it. The last result is the chain's.
+/// Several calls, each using inputs of the chain and results of the calls before it, each result once. The last result is the chain's.
 #[derive(Debug)]
 pub(crate) struct Chain {
     pub(crate) steps: Vec<Step>,
@@ -41,32 +41,47 @@ struct StepError {
     source: BoxError,
 }
 
+/// Steps that a chain's name spells out.
+const MAX_NAMED: usize = 8;
+
 type StepWire = (FuncWire, u32, Vec<Argument>);
 
 impl Body for Chain {
     type Identity = Chain;
 
-    /// `load → square → sum`
+    /// `load → square → sum`; of a long chain, its ends.
     fn name(&self) -> Cow<'static, str> {
-        Cow::Owned(self.steps.iter().map(|step| step.func.short_name()).collect::<Vec<_>>().join(" → "))
+        let names = |steps: &[Step]| steps.iter().map(|step| step.func.short_name()).collect::<Vec<_>>().join(" → ");
+        let n = self.steps.len();
+        if n <= MAX_NAMED {
+            return Cow::Owned(names(&self.steps));
+        }
+        let (first, last) = (&self.steps[..MAX_NAMED / 2], &self.steps[n - MAX_NAMED / 2..]);
+        Cow::Owned(format!("{} → … {} steps … → {}", names(first), n - first.len() - last.len(), names(last)))
     }
 
     fn call(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
-        let mut results: SmallVec<[Value; 8]> = SmallVec::new();
+        let mut results: SmallVec<[Option<Value>; 8]> = SmallVec::new();
         for step in &self.steps {
             let arguments: SmallVec<[&Value; 8]> = step
                 .arguments
                 .iter()
                 .map(|argument| match *argument {
                     Argument::Input(i) => inputs.value(i as usize),
-                    Argument::Step(i) => &results[i as usize],
+                    Argument::Step(i) => results[i as usize].as_ref().expect("a result is used once, by a later step"),
                 })
                 .collect();
             let result = step.func.call(&Inputs::new(&arguments, step.block));
             drop(arguments);
-            results.push(result.map_err(|source| StepError { func: step.func.name().into_owned(), source })?);
+            // Values die as young as they would as tasks.
+            for argument in &step.arguments {
+                if let Argument::Step(i) = *argument {
+                    results[i as usize] = None;
+                }
+            }
+            results.push(Some(result.map_err(|source| StepError { func: step.func.name().into_owned(), source })?));
         }
-        Ok(results.pop().expect("a chain has steps"))
+        Ok(results.pop().flatten().expect("a chain has steps"))
     }
 
     fn why_local(&self) -> Option<String> {
@@ -86,6 +101,16 @@ impl Body for Chain {
         let steps: Vec<StepWire> = rmp_serde::from_slice(bytes)?;
         if steps.is_empty() {
             return Err("a chain without steps".into());
+        }
+        let mut used = vec![false; steps.len()];
+        for (number, (_, _, arguments)) in steps.iter().enumerate() {
+            for argument in arguments {
+                if let Argument::Step(i) = *argument
+                    && (i as usize >= number || std::mem::replace(&mut used[i as usize], true))
+                {
+                    return Err(format!("step {number} of a chain uses the result of step {i}, which is not there").into());
+                }
+            }
         }
         let steps = steps
             .into_iter()

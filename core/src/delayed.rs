@@ -11,8 +11,10 @@ use std::marker::PhantomData;
 use std::ops::{Add, Div, Mul, Neg, Rem, Sub};
 use std::sync::{Arc, OnceLock};
 
+use rustc_hash::FxHashSet;
+
 use crate::collection::{Collection, Persist};
-use crate::error::{BoxError, Result};
+use crate::error::{BoxError, Error, Result};
 use crate::func::{Func, Inputs};
 use crate::graph::Graph;
 use crate::key::{Key, Name};
@@ -50,6 +52,8 @@ enum Kind {
     Of {
         graph: Graph,
     },
+    /// What went wrong when the value was asked for.
+    Failed(Error),
 }
 
 /// A value, or the node that computes it.
@@ -67,6 +71,12 @@ impl<T> Delayed<T> {
     /// The value of a key in a graph.
     pub fn from_graph(graph: Graph, key: impl Into<Key>) -> Delayed<T> {
         Delayed { node: Arc::new(Node { kind: Kind::Of { graph }, key: OnceLock::from(key.into()) }), marker: PhantomData }
+    }
+
+    /// A value that cannot be computed: whoever asks for its graph gets the error. For collections whose methods cannot fail where they stand.
+    pub fn failed(error: Error) -> Delayed<T> {
+        let key = Key::from(Name::from_token("failed", Token::unique()));
+        Delayed { node: Arc::new(Node { kind: Kind::Failed(error), key: OnceLock::from(key) }), marker: PhantomData }
     }
 
     /// The key of the value. Work: once, the tokens of the arguments and of all they stand on.
@@ -107,7 +117,9 @@ impl<T: Data> Delayed<T> {
     /// A value that is there already.
     pub fn value(value: T) -> Delayed<T> {
         let value = Value::new(value);
-        let token = value.token().unwrap_or_else(Token::unique);
+        // Values of different types can be written alike, such as 1u8 and 1i64, so the type is part of the name.
+        let typed = |token| Tokenizer::new().hashed(&value.type_id()).token(token).finish();
+        let token = value.token().map_or_else(Token::unique, typed);
         let key = Key::from(Name::from_token(&crate::func::short_name(value.type_name()), token));
         Delayed::from_graph(Graph::from_iter([(key.clone(), Task::Value(value))]), key)
     }
@@ -224,15 +236,21 @@ impl<T: Data + Clone> Collection for Delayed<T> {
 
     fn graph(&self) -> Result<Graph> {
         let mut graph = Graph::new();
+        let mut merged: FxHashSet<*const Node> = FxHashSet::default();
         self.node.key();
         // Each node is met twice: before its arguments, and after them to be inserted.
         let mut stack: Vec<(&Node, bool)> = vec![(&self.node, false)];
         while let Some((node, arguments_done)) = stack.pop() {
             let key = node.key.get().expect("named above");
-            let Kind::Call { func, arguments } = &node.kind else {
-                let Kind::Of { graph: other } = &node.kind else { unreachable!("the other kind") };
-                graph.merge(other);
-                continue;
+            let (func, arguments) = match &node.kind {
+                Kind::Call { func, arguments } => (func, arguments),
+                Kind::Of { graph: other } => {
+                    if merged.insert(std::ptr::from_ref(node)) {
+                        graph.merge(other);
+                    }
+                    continue;
+                }
+                Kind::Failed(error) => return Err(error.clone()),
             };
             if graph.contains(key) {
                 continue;

@@ -41,6 +41,14 @@ pub enum Error {
         /// The type of the value.
         found: &'static str,
     },
+    /// A task that was built by hand passes its function more or fewer inputs than it has parameters.
+    #[error("a function of {expected} {} was called with {found} {}: give its task one key for each parameter", plural(*.expected, "parameter"), plural(*.found, "input"))]
+    WrongInputs {
+        /// The number of the function's parameters.
+        expected: usize,
+        /// The number of inputs.
+        found: usize,
+    },
     /// A task's function returned an error or panicked. Raised at run; nothing that was not yet running was started after it.
     #[error("task {key} failed in {func}: {source}")]
     Task {
@@ -123,7 +131,7 @@ impl Error {
         Error::Io { path: path.into(), source: Arc::new(source) }
     }
 
-    /// The error inside, if it is of this type: a collection's own error, or what a task's function returned.
+    /// The error inside, however deep, if one is of this type: a collection's own error, what a task's function returned, or an error of the file system.
     ///
     /// ```
     /// # use arras_core::{Error, Panic};
@@ -131,21 +139,32 @@ impl Error {
     /// assert_eq!(error.find::<Panic>().unwrap().message(), "out of range");
     /// ```
     pub fn find<E: std::error::Error + 'static>(&self) -> Option<&E> {
-        let shared = match self {
-            Error::Task { source, .. } | Error::Collection(source) => source,
-            _ => return None,
-        };
-        let mut error: &(dyn std::error::Error + 'static) = shared.as_ref();
+        let mut error: &(dyn std::error::Error + 'static) = self.inner()?;
         loop {
             if let Some(found) = error.downcast_ref::<E>() {
                 return Some(found);
             }
-            if let Some(inner) = error.downcast_ref::<Error>().and_then(Error::find::<E>) {
-                return Some(inner);
-            }
-            error = error.source()?;
+            // What is behind a shared pointer is of the pointer's type until it is asked for.
+            error = match (error.downcast_ref::<Error>(), error.downcast_ref::<SharedError>()) {
+                (Some(error), _) => error.inner()?,
+                (_, Some(shared)) => &**shared,
+                _ => error.source()?,
+            };
         }
     }
+
+    /// The error that this one is around.
+    fn inner(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Task { source, .. } | Error::Collection(source) => Some(&**source),
+            Error::Io { source, .. } => Some(&**source),
+            _ => None,
+        }
+    }
+}
+
+pub(crate) fn plural(n: usize, word: &str) -> String {
+    if n == 1 { word.to_owned() } else { format!("{word}s") }
 }
 
 fn wanted(by: &Option<Key>) -> String {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::collection::Collection;
-use crate::error::Result;
+use crate::error::{Result, plural};
 use crate::graph::Graph;
 use crate::optimise::cull;
 use crate::plan::{Plan, Source};
@@ -30,7 +30,8 @@ pub fn explain<C: Collection + ?Sized>(collection: &C) -> Result<String> {
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
     }
-    let n_values = graph.len() - plan.len();
+    // Aliases are neither tasks nor values.
+    let n_values: usize = graph.layers().map(|layer| (0..layer.len() as u32).filter(|&i| layer.value_at(i).is_some()).count()).sum();
     let n_layers = graph.layers().len();
     let _ = write!(text, "graph: {} {} in {n_layers} {}", plan.len(), plural(plan.len(), "task"), plural(n_layers, "layer"));
     if n_values > 0 {
@@ -111,10 +112,6 @@ fn projected_peak(plan: &Plan) -> Option<u64> {
         }
     }
     (!plan.is_empty()).then_some(peak)
-}
-
-fn plural(n: usize, word: &str) -> String {
-    if n == 1 { word.to_owned() } else { format!("{word}s") }
 }
 
 /// Bytes as a person reads them: `512 B`, `8.0 kB`, `1.6 GB`, in powers of 1,000.

@@ -13,6 +13,9 @@ pub(crate) const MAX_TASKS: usize = LITERAL as usize;
 /// Marks an input that is a value written into the task itself.
 pub(crate) const LITERAL: u32 = 1 << 31;
 
+/// Marks an input whose key is not in the graph.
+pub(crate) const MISSING: u32 = u32::MAX;
+
 /// The tasks of a graph, numbered layer by layer.
 pub(crate) struct Flat<'g> {
     pub(crate) graph: &'g Graph,
@@ -24,13 +27,13 @@ pub(crate) struct Flat<'g> {
 pub(crate) struct Edges<'g> {
     /// Where each task's inputs start, and the end of the last.
     offsets: Vec<u32>,
-    /// Task numbers, or [`LITERAL`] and an index.
+    /// Task numbers, [`LITERAL`] and an index, or [`MISSING`].
     inputs: Vec<u32>,
     pub(crate) literals: Vec<&'g Value>,
 }
 
 impl Edges<'_> {
-    /// What a task reads: task numbers, or [`LITERAL`] and an index.
+    /// What a task reads: task numbers, [`LITERAL`] and an index, or [`MISSING`].
     pub(crate) fn of(&self, id: u32) -> &[u32] {
         &self.inputs[self.offsets[id as usize] as usize..self.offsets[id as usize + 1] as usize]
     }
@@ -88,11 +91,42 @@ impl<'g> Flat<'g> {
     }
 
     /// Looks up what every task reads.
+    ///
+    /// # Errors
+    /// [`Error::MissingKey`] if any task reads a key that is not there.
     pub(crate) fn edges(&self) -> Result<Edges<'g>> {
+        let edges = self.open_edges()?;
+        match edges.inputs.iter().position(|&input| input == MISSING) {
+            None => Ok(edges),
+            Some(nth) => {
+                let reader = edges.offsets.partition_point(|&offset| offset as usize <= nth) - 1;
+                Err(self.missing_input(&edges, reader as u32))
+            }
+        }
+    }
+
+    /// The error of a task that reads a key that is not there.
+    pub(crate) fn missing_input(&self, edges: &Edges<'_>, reader: u32) -> Error {
+        let (layer, position) = self.place(reader);
+        let task = self.graph.layer_at(layer).task_at(position, |name| self.graph.layer(name));
+        let nth = edges.of(reader).iter().position(|&input| input == MISSING).expect("asked for a task that misses an input");
+        let key = match task {
+            Task::Alias(key) => key,
+            Task::Call { inputs, .. } => match &inputs[nth] {
+                Input::Key(key) => key.clone(),
+                Input::Value(_) => unreachable!("a value is not missing"),
+            },
+            Task::Value(_) => unreachable!("a value reads nothing"),
+        };
+        self.graph.missing(key, Some(self.key(reader)))
+    }
+
+    /// Looks up what every task reads. Keys that are not there are [`MISSING`], for those to report who need them.
+    pub(crate) fn open_edges(&self) -> Result<Edges<'g>> {
         let n = self.len();
         let mut edges = Edges { offsets: Vec::with_capacity(n + 1), inputs: Vec::with_capacity(n), literals: Vec::new() };
         edges.offsets.push(0);
-        for (number, layer) in self.graph.layers().enumerate() {
+        for layer in self.graph.layers() {
             match &**layer {
                 Layer::Grid(grid) => match &grid.rows {
                     Rows::Values(values) => edges.offsets.extend(std::iter::repeat_n(edges.inputs.len() as u32, values.len())),
@@ -118,35 +152,22 @@ impl<'g> Flat<'g> {
                                     None => dependencies[r.dependency as usize]
                                         .and_then(|(base, layer)| layer.position_of_flat(r.flat).map(|position| base + position)),
                                 };
-                                match id {
-                                    Some(id) => edges.inputs.push(id),
-                                    None => {
-                                        let Task::Call { inputs, .. } = layer.task_at(position, |name| self.graph.layer(name)) else {
-                                            unreachable!("a grid's calls are calls")
-                                        };
-                                        let nth = edges.inputs.len() - *edges.offsets.last().expect("starts with 0") as usize;
-                                        let Input::Key(key) = &inputs[nth] else { unreachable!("a grid's inputs are keys") };
-                                        return Err(self.graph.missing(key.clone(), Some(self.key(self.bases[number] + position))));
-                                    }
-                                }
+                                edges.inputs.push(id.unwrap_or(MISSING));
                             }
                             edges.offsets.push(edges.inputs.len() as u32);
                         }
                     }
                 },
                 Layer::Table(table) => {
-                    for (position, (_, task)) in table.entries.iter().enumerate() {
-                        let find = |key: &Key| {
-                            self.id(key)
-                                .ok_or_else(|| self.graph.missing(key.clone(), Some(self.key(self.bases[number] + position as u32))))
-                        };
+                    let find = |key: &Key| self.id(key).unwrap_or(MISSING);
+                    for (_, task) in &table.entries {
                         match task {
                             Task::Value(_) => {}
-                            Task::Alias(key) => edges.inputs.push(find(key)?),
+                            Task::Alias(key) => edges.inputs.push(find(key)),
                             Task::Call { inputs, .. } => {
                                 for input in inputs {
                                     match input {
-                                        Input::Key(key) => edges.inputs.push(find(key)?),
+                                        Input::Key(key) => edges.inputs.push(find(key)),
                                         Input::Value(value) => {
                                             edges.inputs.push(LITERAL | edges.literals.len() as u32);
                                             edges.literals.push(value);
@@ -159,7 +180,7 @@ impl<'g> Flat<'g> {
                     }
                 }
             }
-            if edges.inputs.len() >= u32::MAX as usize {
+            if edges.inputs.len() >= u32::MAX as usize || edges.literals.len() >= MAX_TASKS - 1 {
                 return Err(Error::TooManyTasks { tasks: edges.inputs.len(), limit: u32::MAX as usize });
             }
         }
@@ -169,7 +190,7 @@ impl<'g> Flat<'g> {
     /// The tasks that `from` needs, inputs before their readers.
     ///
     /// # Errors
-    /// [`Error::Cycle`].
+    /// [`Error::Cycle`], [`Error::MissingKey`].
     pub(crate) fn topological_order(&self, edges: &Edges<'_>, from: impl IntoIterator<Item = u32>) -> Result<Vec<u32>> {
         const UNSEEN: u8 = 0;
         const OPEN: u8 = 1;
@@ -194,6 +215,9 @@ impl<'g> Flat<'g> {
                 };
                 *next += 1;
                 if input & LITERAL != 0 {
+                    if input == MISSING {
+                        return Err(self.missing_input(edges, id));
+                    }
                     continue;
                 }
                 match state[input as usize] {

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::{BoxError, Result};
+use crate::error::{BoxError, Error, Result};
 use crate::params::TaskFn;
 use crate::portable;
 use crate::token::{Token, Tokenizer};
@@ -45,6 +45,10 @@ impl<'a> Inputs<'a> {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
+    }
+
+    pub(crate) fn check_len(&self, expected: usize) -> Result<()> {
+        if self.values.len() == expected { Ok(()) } else { Err(Error::WrongInputs { expected, found: self.values.len() }) }
     }
 
     /// The flat position of the task in its layer, in row-major order of the layer's grid; 0 for a task that was inserted by hand.
@@ -216,7 +220,8 @@ impl Func {
     /// Calls the function.
     ///
     /// # Errors
-    /// What the function returns, or [`Error::WrongType`](crate::Error::WrongType) if an input is of another type than its parameter.
+    /// What the function returns; [`Error::WrongType`] if an input is of another type than its parameter, [`Error::WrongInputs`] if a function of
+    /// typed parameters gets more or fewer inputs than it has.
     pub fn call(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
         (self.table.call)(&*self.environment, inputs)
     }

@@ -56,7 +56,8 @@ impl Graph {
         self.locate(&key)?;
         let table = self.table_mut(key.name());
         let removed = table.remove(key.index());
-        if table.entries.is_empty() {
+        // What is left of a grid layer stays, even if it is nothing: the layers that read it count in its grid.
+        if table.entries.is_empty() && table.grid.is_none() {
             self.layers.shift_remove(key.name());
         }
         removed
@@ -155,6 +156,9 @@ impl Graph {
                 _ => {
                     let theirs = layer.to_table(|name| other.layer(name));
                     let table = self.table_mut(layer.name());
+                    if table.grid.is_none() {
+                        (table.grid, table.nbytes) = (theirs.grid, theirs.nbytes);
+                    }
                     for (index, task) in theirs.entries {
                         table.insert(index, task);
                     }

@@ -46,6 +46,14 @@ impl Layer {
         self.len() == 0
     }
 
+    /// Whether it holds values that are there, and no calls.
+    pub fn is_values(&self) -> bool {
+        match self {
+            Layer::Grid(layer) => matches!(layer.rows, Rows::Values(_)),
+            Layer::Table(layer) => layer.entries.iter().all(|(_, task)| matches!(task, Task::Value(_))),
+        }
+    }
+
     /// The place of a task in the layer's own order, by its block index.
     pub(crate) fn position(&self, index: &[u32]) -> Option<u32> {
         match self {
@@ -70,10 +78,7 @@ impl Layer {
     pub(crate) fn position_of_flat(&self, flat: u32) -> Option<u32> {
         match self {
             Layer::Grid(layer) => layer.position_of_flat(flat),
-            Layer::Table(layer) => match &layer.grid {
-                Some(grid) => layer.position(&unravel(flat, grid)),
-                None => ((flat as usize) < layer.entries.len()).then_some(flat),
-            },
+            Layer::Table(layer) => layer.position(&layer.index_of_flat(flat)),
         }
     }
 
@@ -81,10 +86,7 @@ impl Layer {
     fn index_of_flat(&self, flat: u32) -> BlockIndex {
         match self {
             Layer::Grid(layer) => layer.index_of_flat(flat),
-            Layer::Table(layer) => match &layer.grid {
-                Some(grid) => unravel(flat, grid),
-                None => layer.entries.get(flat as usize).map(|(index, _)| index.clone()).unwrap_or_default(),
-            },
+            Layer::Table(layer) => layer.index_of_flat(flat),
         }
     }
 
@@ -141,35 +143,43 @@ impl Layer {
 
     /// The names of the layers that its tasks read, each once, in order of first mention.
     pub fn dependencies(&self) -> Vec<Name> {
+        let mut names: indexmap::IndexSet<Name, rustc_hash::FxBuildHasher> = Default::default();
         match self {
-            Layer::Grid(layer) => layer.dependencies.clone(),
+            Layer::Grid(layer) => names.extend(layer.dependencies.iter().cloned()),
             Layer::Table(layer) => {
-                let mut names: indexmap::IndexSet<Name, rustc_hash::FxBuildHasher> = Default::default();
                 for (_, task) in &layer.entries {
                     names.extend(task.dependencies().map(|key| key.name().clone()));
                 }
-                names.into_iter().collect()
             }
         }
+        names.into_iter().collect()
     }
 
     /// The estimated size in bytes of the value of the task at a place, where known.
     pub(crate) fn nbytes_at(&self, position: u32) -> Option<u64> {
         match self {
-            Layer::Grid(layer) => match &layer.nbytes {
-                Sizes::Unknown => None,
-                Sizes::Uniform(size) => Some(*size),
-                Sizes::Each(sizes) => Some(sizes[layer.flat_at(position) as usize]),
-            },
-            Layer::Table(_) => None,
+            Layer::Grid(layer) => layer.nbytes.of(|| layer.flat_at(position)),
+            Layer::Table(layer) => {
+                let flat = ravel(&layer.entries[position as usize].0, layer.grid.as_ref()?)?;
+                layer.nbytes.of(|| flat)
+            }
         }
+    }
+
+    /// No tasks yet, under the same name and open to the same references by flat position.
+    pub(crate) fn emptied(&self) -> TableLayer {
+        let (grid, nbytes) = match self {
+            Layer::Grid(layer) => (Some(layer.grid.clone()), layer.nbytes.clone()),
+            Layer::Table(layer) => (layer.grid.clone(), layer.nbytes.clone()),
+        };
+        TableLayer { grid, nbytes, ..TableLayer::new(self.name().clone()) }
     }
 
     /// The same tasks as a layer that can be edited.
     pub(crate) fn to_table<'g>(&self, layer_of: impl Fn(&Name) -> Option<&'g Layer>) -> TableLayer {
         match self {
             Layer::Grid(layer) => {
-                let mut table = TableLayer { grid: Some(layer.grid.clone()), ..TableLayer::new(layer.name.clone()) };
+                let mut table = self.emptied();
                 for position in 0..layer.len() as u32 {
                     table.insert(self.index_at(position), self.task_at(position, &layer_of));
                 }
@@ -184,7 +194,7 @@ impl Layer {
         match self {
             Layer::Grid(layer) => Layer::Grid(layer.select(positions)),
             Layer::Table(layer) => {
-                let mut table = TableLayer { grid: layer.grid.clone(), ..TableLayer::new(layer.name.clone()) };
+                let mut table = self.emptied();
                 for &position in positions {
                     let (index, task) = layer.entries[position as usize].clone();
                     table.insert(index, task);
@@ -205,6 +215,16 @@ pub enum Sizes {
     Uniform(u64),
     /// One size a block, in row-major order of the grid.
     Each(std::sync::Arc<[u64]>),
+}
+
+impl Sizes {
+    fn of(&self, flat: impl FnOnce() -> u32) -> Option<u64> {
+        match self {
+            Sizes::Unknown => None,
+            Sizes::Uniform(size) => Some(*size),
+            Sizes::Each(sizes) => sizes.get(flat() as usize).copied(),
+        }
+    }
 }
 
 /// A reference to a task of another layer: which of the layer's dependencies, and the flat position in its grid.
@@ -266,17 +286,7 @@ impl GridLayer {
     }
 
     fn flat(&self, index: &[u32]) -> Option<u32> {
-        if index.len() != self.grid.len() {
-            return None;
-        }
-        let mut flat = 0;
-        for (&i, &n) in index.iter().zip(&self.grid) {
-            if i >= n {
-                return None;
-            }
-            flat = flat * n + i;
-        }
-        Some(flat)
+        ravel(index, &self.grid)
     }
 
     pub(crate) fn position_of_flat(&self, flat: u32) -> Option<u32> {
@@ -295,38 +305,50 @@ impl GridLayer {
     }
 
     fn select(&self, positions: &[u32]) -> GridLayer {
+        let mut dependencies = Vec::new();
         let rows = match &self.rows {
             Rows::Values(values) => Rows::Values(positions.iter().map(|&p| values[p as usize].clone()).collect()),
             Rows::Calls(calls) => {
                 let mut selected = Calls { funcs: calls.funcs.clone(), offsets: vec![0], ..Calls::default() };
+                // Layers that the selected tasks do not read are left out.
+                let mut numbers: Vec<Option<u32>> = vec![None; self.dependencies.len()];
+                let mut number = |dependency: u32| {
+                    *numbers[dependency as usize].get_or_insert_with(|| {
+                        dependencies.push(self.dependencies[dependency as usize].clone());
+                        dependencies.len() as u32 - 1
+                    })
+                };
                 for &p in positions {
                     if !calls.func_of.is_empty() {
                         selected.func_of.push(calls.func_of(p));
                     }
-                    selected.inputs.extend_from_slice(calls.inputs_of(p));
+                    selected.inputs.extend(calls.inputs_of(p).iter().map(|r| Ref { dependency: number(r.dependency), flat: r.flat }));
                     selected.offsets.push(selected.inputs.len() as u32);
                 }
                 Rows::Calls(selected)
             }
         };
         let kept = Some(positions.iter().map(|&p| self.flat_at(p)).collect());
-        GridLayer {
-            kept,
-            rows,
-            name: self.name.clone(),
-            grid: self.grid.clone(),
-            dependencies: self.dependencies.clone(),
-            nbytes: self.nbytes.clone(),
-        }
+        GridLayer { kept, rows, dependencies, name: self.name.clone(), grid: self.grid.clone(), nbytes: self.nbytes.clone() }
     }
 }
 
-/// Row-major block index of a flat position in a grid.
-pub(crate) fn unravel(mut flat: u32, grid: &[u32]) -> BlockIndex {
+/// Row-major flat position of a block index in a grid.
+fn ravel(index: &[u32], grid: &[u32]) -> Option<u32> {
+    let inside = index.len() == grid.len() && index.iter().zip(grid).all(|(i, n)| i < n);
+    inside.then(|| index.iter().zip(grid).fold(0, |flat, (i, n)| flat * n + i))
+}
+
+/// Row-major block index of a flat position in a grid. A position outside gives an index outside.
+fn unravel(flat: u32, grid: &[u32]) -> BlockIndex {
+    if flat as usize >= n_blocks(grid) {
+        return std::iter::once(flat).chain(grid.iter().skip(1).map(|_| 0)).collect();
+    }
+    let mut rest = flat;
     let mut index: BlockIndex = SmallVec::from_elem(0, grid.len());
     for axis in (0..grid.len()).rev() {
-        index[axis] = flat % grid[axis];
-        flat /= grid[axis];
+        index[axis] = rest % grid[axis];
+        rest /= grid[axis];
     }
     index
 }
@@ -389,7 +411,8 @@ impl GridBuilder {
         self.calls.funcs.len() as u32 - 1
     }
 
-    /// Adds the next block's task: a function, and for each of its inputs the dependency and the flat position in the dependency's grid.
+    /// Adds the next block's task: a function, and for each of its inputs the dependency and the flat position in the dependency's grid. Of a layer
+    /// that was inserted by hand, position `i` is the task of index `(i)`, and 0 that of the plain key, if it has one.
     pub fn call(&mut self, func: u32, inputs: impl IntoIterator<Item = (u32, u32)>) {
         if func != 0 && self.calls.func_of.is_empty() {
             self.calls.func_of = vec![0; self.calls.offsets.len() - 1];
@@ -450,8 +473,10 @@ impl Layer {
 pub struct TableLayer {
     pub(crate) name: Name,
     pub(crate) entries: SmallVec<[(BlockIndex, Task); 1]>,
-    /// The grid that flat references count in, if this was a grid layer before it was edited; without one they count entries.
+    /// The grid that flat references count in, if this was a grid layer before it was edited.
     pub(crate) grid: Option<SmallVec<[u32; 4]>>,
+    /// The sizes that were stated for that grid.
+    pub(crate) nbytes: Sizes,
     /// Where each index is, kept once there are more than a few.
     positions: FxHashMap<BlockIndex, u32>,
 }
@@ -461,7 +486,17 @@ const FEW: usize = 4;
 
 impl TableLayer {
     pub(crate) fn new(name: Name) -> TableLayer {
-        TableLayer { name, entries: SmallVec::new(), grid: None, positions: FxHashMap::default() }
+        TableLayer { name, entries: SmallVec::new(), grid: None, nbytes: Sizes::Unknown, positions: FxHashMap::default() }
+    }
+
+    /// The block index that a flat reference means. It does not depend on what was inserted first or was left out, so that culling, merging
+    /// and editing keep it.
+    fn index_of_flat(&self, flat: u32) -> BlockIndex {
+        match &self.grid {
+            Some(grid) => unravel(flat, grid),
+            None if flat == 0 && self.position(&[]).is_some() => BlockIndex::new(),
+            None => SmallVec::from_slice(&[flat]),
+        }
     }
 
     fn position(&self, index: &[u32]) -> Option<u32> {

@@ -12,9 +12,12 @@ const SAMPLE: usize = 64;
 
 /// The bytes a value holds: its own size and that of everything behind its pointers, as far as serde shows it.
 pub(crate) fn estimate_nbytes<T: Serialize>(value: &T) -> usize {
-    // The value's own size covers numbers, options and the headers of vectors; the walk adds what is behind pointers.
-    let walked = value.serialize(Counter).unwrap_or(0);
-    size_of_val(value).max(walked)
+    count(value).unwrap_or(size_of_val(value))
+}
+
+/// A part's own size covers numbers, options, variants and the headers of vectors; the walk adds what is behind pointers.
+fn count<T: Serialize + ?Sized>(part: &T) -> Result<usize, Stop> {
+    Ok(size_of_val(part).max(part.serialize(Counter)?))
 }
 
 struct Counter;
@@ -30,11 +33,17 @@ impl Parts {
     fn new(header: usize) -> Parts {
         Parts { seen: 0, sampled_bytes: 0, header }
     }
+    /// Adds an entry of a sequence or map. Serde often passes a reference to a reference here, whose own size would say nothing.
     fn add<T: Serialize + ?Sized>(&mut self, part: &T) -> Result<(), Stop> {
         if self.seen < SAMPLE {
             self.sampled_bytes += part.serialize(Counter)?;
         }
         self.seen += 1;
+        Ok(())
+    }
+    /// Adds a field of a struct or tuple.
+    fn add_field<T: Serialize + ?Sized>(&mut self, part: &T) -> Result<(), Stop> {
+        self.header += count(part)?;
         Ok(())
     }
     fn total(self) -> usize {
@@ -86,10 +95,13 @@ impl ser::Serializer for Counter {
         Ok(HEADER + bytes.len())
     }
     fn serialize_none(self) -> Result<usize, Stop> {
-        Ok(1)
+        // What it could have been is not shown, so a word.
+        Ok(size_of::<usize>())
     }
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<usize, Stop> {
-        value.serialize(Counter)
+        // A number has no bits to spare, so whether it is there takes as much again; what is larger mostly has.
+        let tag = if size_of_val(value) <= size_of::<usize>() { size_of_val(value) } else { 0 };
+        Ok(tag + value.serialize(Counter)?)
     }
     fn serialize_unit(self) -> Result<usize, Stop> {
         Ok(0)
@@ -133,24 +145,24 @@ impl ser::Serializer for Counter {
 }
 
 macro_rules! parts {
-    ($($trait:ident $method:ident),*) => { $(impl ser::$trait for Parts {
+    ($($trait:ident $method:ident $add:ident),*) => { $(impl ser::$trait for Parts {
         type Ok = usize;
         type Error = Stop;
-        fn $method<T: Serialize + ?Sized>(&mut self, part: &T) -> Result<(), Stop> { self.add(part) }
+        fn $method<T: Serialize + ?Sized>(&mut self, part: &T) -> Result<(), Stop> { self.$add(part) }
         fn end(self) -> Result<usize, Stop> { Ok(self.total()) }
     })* };
 }
-parts!(SerializeSeq serialize_element, SerializeTuple serialize_element, SerializeTupleStruct serialize_field, SerializeTupleVariant serialize_field);
+parts!(SerializeSeq serialize_element add, SerializeTuple serialize_element add_field,
+       SerializeTupleStruct serialize_field add_field, SerializeTupleVariant serialize_field add_field);
 
 macro_rules! fields {
     ($($trait:ident),*) => { $(impl ser::$trait for Parts {
         type Ok = usize;
         type Error = Stop;
         fn serialize_field<T: Serialize + ?Sized>(&mut self, _: &'static str, part: &T) -> Result<(), Stop> {
-            self.sampled_bytes += part.serialize(Counter)?;
-            Ok(())
+            self.add_field(part)
         }
-        fn end(self) -> Result<usize, Stop> { Ok(self.header + self.sampled_bytes) }
+        fn end(self) -> Result<usize, Stop> { Ok(self.total()) }
     })* };
 }
 fields!(SerializeStruct, SerializeStructVariant);

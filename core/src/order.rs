@@ -13,15 +13,17 @@
 //! 1. **Depth first**: the inputs of a task, and all they need, come right before it.
 //! 2. **Largest need first**: among the inputs of a task the one whose own computation needs most memory beyond its result comes first, before the others'
 //!    results are there to be held (Sethi and Ullman, 1970, with bytes for registers). Bytes are used where a layer states them, one unit
-//!    a value where not. Equal needs keep the order of the inputs.
-//! 3. **Close what is open**: when a task completes the inputs of others, those run at once if that does not grow what is held: a value that feeds both a
-//!    mean and a variance feeds both, and goes.
+//!    a value where not. Where that gains nothing, and where values are shared unless it gains much, the inputs keep their order.
+//! 3. **Close what is open**: when a task completes the inputs of others, or leaves them as the last to read a value, those run at once if that does not
+//!    grow what is held, each followed by what it completes: a value that feeds both a mean and a variance feeds both, and goes.
+//!
+//! Work: the number of tasks and edges, and a sort of each task's inputs where their needs differ.
 
 use crate::error::Result;
-use crate::flat::{Edges, Flat, LITERAL};
+use crate::flat::{Edges, Flat};
 
 /// Tasks that a value may feed at once under rule 3 when no sizes are known.
-const FEW_READERS: usize = 4;
+const FEW_READERS: usize = 8;
 
 /// The tasks that `wanted` need, in the order in which to run them.
 pub(crate) fn order(flat: &Flat<'_>, edges: &Edges<'_>, wanted: &[u32]) -> Result<Vec<u32>> {
@@ -29,22 +31,33 @@ pub(crate) fn order(flat: &Flat<'_>, edges: &Edges<'_>, wanted: &[u32]) -> Resul
     let readers = Readers::new(flat.len(), edges, &topological);
     let sizes = sizes(flat);
     let size = |id: u32| sizes.as_ref().map_or(1, |sizes| sizes[id as usize]);
-    let needs = needs(flat.len(), edges, &topological, &size);
+    let needs = Needs::new(flat.len(), edges, &readers, &topological, &size);
 
     let mut placed = Placed {
         order: Vec::with_capacity(topological.len()),
         done: vec![false; flat.len()],
         waiting: vec![0; flat.len()],
         unread: vec![0; flat.len()],
+        frees: vec![0; flat.len()],
+        seen_by: vec![u32::MAX; flat.len()],
         edges,
         readers: &readers,
         size: &size,
         sizes_known: sizes.is_some(),
-        open: Vec::new(),
+        next: Vec::new(),
     };
+    for &id in wanted {
+        placed.unread[id as usize] = 1;
+    }
     for &id in &topological {
         placed.waiting[id as usize] = edges.tasks(id).count() as u32;
-        placed.unread[id as usize] = readers.of(id).len() as u32;
+        // A task that reads another twice is there twice, side by side.
+        let of = readers.of(id);
+        let n_different = of.chunk_by(|a, b| a == b).count() as u32;
+        placed.unread[id as usize] += n_different;
+        if n_different == 1 && placed.unread[id as usize] == 1 {
+            placed.frees[of[0] as usize] += size(id);
+        }
     }
 
     // A task, and which of its inputs comes next; the inputs in order of need lie on their own stack.
@@ -73,35 +86,58 @@ pub(crate) fn order(flat: &Flat<'_>, edges: &Edges<'_>, wanted: &[u32]) -> Resul
 }
 
 /// Pushes the inputs of a task, the one to visit first last. Returns where they start.
-fn push_sorted(sorted: &mut Vec<u32>, edges: &Edges<'_>, id: u32, needs: &[u64], size: &impl Fn(u32) -> u64) -> u32 {
+fn push_sorted(sorted: &mut Vec<u32>, edges: &Edges<'_>, id: u32, needs: &Needs, size: &impl Fn(u32) -> u64) -> u32 {
     let first = sorted.len();
     sorted.extend(edges.tasks(id).rev());
-    let surplus = |id: &u32| needs[*id as usize].saturating_sub(size(*id));
-    if sorted[first..].windows(2).any(|pair| surplus(&pair[0]) != surplus(&pair[1])) {
+    if needs.sorts[id as usize] {
         // Stable, so equal needs keep their order.
-        sorted[first..].sort_by_key(surplus);
+        sorted[first..].sort_by_key(|&input| needs.of[input as usize].saturating_sub(size(input)));
     }
     first as u32
 }
 
-/// The most that is held at once while a task's value is computed, if its inputs shared nothing.
-fn needs(n: usize, edges: &Edges<'_>, topological: &[u32], size: &impl Fn(u32) -> u64) -> Vec<u64> {
-    let mut needs = vec![0u64; n];
-    let mut inputs: Vec<(u64, u64)> = Vec::new();
-    for &id in topological {
-        inputs.clear();
-        inputs.extend(edges.tasks(id).map(|input| (needs[input as usize], size(input))));
-        if inputs.windows(2).any(|pair| pair[0] != pair[1]) {
-            inputs.sort_by_key(|&(need, size)| std::cmp::Reverse(need.saturating_sub(size)));
+/// The most that is held at once while each task's value is computed, if its inputs shared nothing.
+struct Needs {
+    of: Vec<u64>,
+    /// Tasks whose inputs are visited by need rather than as they are given.
+    sorts: Vec<bool>,
+}
+
+impl Needs {
+    fn new(n: usize, edges: &Edges<'_>, readers: &Readers, topological: &[u32], size: &impl Fn(u32) -> u64) -> Needs {
+        let mut needs = Needs { of: vec![0; n], sorts: vec![false; n] };
+        // Whether all that a task stands on is read once, so that its need is exact.
+        let mut exact = vec![false; n];
+        let mut inputs: Vec<(u64, u64)> = Vec::new();
+        for &id in topological {
+            inputs.clear();
+            inputs.extend(edges.tasks(id).map(|input| (needs.of[input as usize], size(input))));
+            exact[id as usize] = edges.tasks(id).all(|input| exact[input as usize] && readers.of(input).len() == 1);
+            let surplus = |&(need, size): &(u64, u64)| need.saturating_sub(size);
+            let mut most = most_held(&inputs, size(id));
+            if inputs.windows(2).any(|pair| surplus(&pair[0]) < surplus(&pair[1])) {
+                inputs.sort_by_key(|input| std::cmp::Reverse(surplus(input)));
+                let by_need = most_held(&inputs, size(id));
+                // Where values are shared the needs are too large, by more the more is shared, and neighbours are better visited side by side,
+                // as in a stencil; there only a large gain counts.
+                if by_need < most && (exact[id as usize] || by_need <= most / 4 * 3) {
+                    (most, needs.sorts[id as usize]) = (by_need, true);
+                }
+            }
+            needs.of[id as usize] = most;
         }
-        let (mut held, mut most) = (0u64, 0u64);
-        for &(need, size) in &inputs {
-            most = most.max(held.saturating_add(need));
-            held = held.saturating_add(size);
-        }
-        needs[id as usize] = most.max(held.saturating_add(size(id)));
+        needs
     }
-    needs
+}
+
+/// The most that is held while a value of this size is made of inputs of these needs and sizes, one after another.
+fn most_held(inputs: &[(u64, u64)], size: u64) -> u64 {
+    let (mut held, mut most) = (0u64, 0u64);
+    for &(need, size) in inputs {
+        most = most.max(held.saturating_add(need));
+        held = held.saturating_add(size);
+    }
+    most.max(held.saturating_add(size))
 }
 
 /// The size of every task's value, if any is known; those that are not count as the smallest that is.
@@ -110,8 +146,10 @@ fn sizes(flat: &Flat<'_>) -> Option<Vec<u64>> {
     known.then(|| {
         let mut sizes = Vec::with_capacity(flat.len());
         for layer in flat.graph.layers() {
-            sizes.extend((0..layer.len() as u32).map(|position| layer.nbytes_at(position).unwrap_or(1)));
+            sizes.extend((0..layer.len() as u32).map(|position| layer.nbytes_at(position).unwrap_or(u64::MAX)));
         }
+        let smallest = sizes.iter().copied().min().filter(|&size| size != u64::MAX).unwrap_or(1);
+        sizes.iter_mut().filter(|size| **size == u64::MAX).for_each(|size| *size = smallest);
         sizes
     })
 }
@@ -155,81 +193,90 @@ struct Placed<'a, Size> {
     done: Vec<bool>,
     /// Inputs of a task that have no place yet.
     waiting: Vec<u32>,
-    /// Readers of a task that have no place yet.
+    /// Different readers of a task that have no place yet; one more for a wanted task, which nobody frees.
     unread: Vec<u32>,
+    /// The sizes of a task's inputs that no other task without a place reads: what running it frees.
+    frees: Vec<u64>,
+    /// The last task that was seen to read each.
+    seen_by: Vec<u32>,
     edges: &'a Edges<'a>,
     readers: &'a Readers,
     size: &'a Size,
     sizes_known: bool,
-    /// Tasks placed whose readers rule 3 has not looked at.
-    open: Vec<u32>,
+    /// Tasks that rule 3 says to run next, the first last.
+    next: Vec<u32>,
 }
 
 impl<Size: Fn(u32) -> u64> Placed<'_, Size> {
     /// Gives the next place to a task whose inputs all have theirs, and then to those that rule 3 says.
     fn place(&mut self, id: u32) {
         self.put(id);
-        while let Some(id) = self.open.pop() {
-            self.close(id);
+        while let Some(id) = self.next.pop() {
+            self.put(id);
         }
     }
 
     fn put(&mut self, id: u32) {
-        if self.done[id as usize] {
+        if std::mem::replace(&mut self.done[id as usize], true) {
             return;
         }
-        self.done[id as usize] = true;
         self.order.push(id);
-        for &input in self.edges.of(id) {
-            if input & LITERAL == 0 {
-                self.unread[input as usize] -= 1;
+        let (edges, readers) = (self.edges, self.readers);
+        for input in edges.tasks(id) {
+            if std::mem::replace(&mut self.seen_by[input as usize], id) == id {
+                continue;
+            }
+            self.unread[input as usize] -= 1;
+            // The one reader that is left would free it.
+            if self.unread[input as usize] == 1
+                && let Some(&last) = readers.of(input).iter().find(|&&reader| !self.done[reader as usize])
+            {
+                self.frees[last as usize] += (self.size)(input);
+                if self.is_ready(last) && self.frees_its_size(last) {
+                    self.next.push(last);
+                }
             }
         }
-        for &reader in self.readers.of(id) {
+        for &reader in readers.of(id) {
             self.waiting[reader as usize] -= 1;
         }
-        if !self.readers.of(id).is_empty() {
-            self.open.push(id);
-        }
+        self.close(id);
     }
 
     /// Rule 3 for the readers of a task that was just placed.
     fn close(&mut self, id: u32) {
-        let readers = self.readers;
-        let ready = |this: &Self, reader: &u32| !this.done[*reader as usize] && this.waiting[*reader as usize] == 0;
-        let of = readers.of(id);
-        let n_ready = of.iter().filter(|reader| ready(self, reader)).count();
+        let of = self.readers.of(id);
+        let (mut n_ready, mut held, mut all_can) = (0usize, 0u64, true);
+        for &reader in of {
+            if self.is_ready(reader) {
+                n_ready += 1;
+                held = held.saturating_add((self.size)(reader));
+            } else {
+                all_can &= self.done[reader as usize];
+            }
+        }
         if n_ready == 0 {
             return;
         }
-        // All its readers can run, and hold no more than it does.
-        let all_can = of.iter().all(|reader| self.done[*reader as usize] || self.waiting[*reader as usize] == 0);
-        let fits = if self.sizes_known {
-            let held: u64 = of.iter().filter(|reader| ready(self, reader)).map(|&reader| (self.size)(reader)).sum();
-            held <= (self.size)(id)
-        } else {
-            n_ready <= FEW_READERS
-        };
-        for reader in of {
-            if ready(self, reader) && ((all_can && fits) || self.frees_its_size(*reader)) {
-                self.put(*reader);
+        // All its readers can run, and hold no more than it does: known, or likely as they are few and see nothing else.
+        let fits = all_can
+            && match self.sizes_known {
+                true => held <= (self.size)(id),
+                false => n_ready == 1 || n_ready <= FEW_READERS && of.iter().all(|&reader| self.edges.tasks(reader).all(|input| input == id)),
+            };
+        for &reader in of.iter().rev() {
+            if self.is_ready(reader) && (fits || self.frees_its_size(reader)) {
+                self.next.push(reader);
             }
         }
     }
 
+    fn is_ready(&self, id: u32) -> bool {
+        !self.done[id as usize] && self.waiting[id as usize] == 0
+    }
+
     /// Whether running a task frees inputs of at least its own size.
     fn frees_its_size(&self, id: u32) -> bool {
-        let inputs = self.edges.of(id);
-        let mut freed = 0;
-        for (i, &input) in inputs.iter().enumerate() {
-            if input & LITERAL != 0 || inputs[..i].contains(&input) {
-                continue;
-            }
-            let own = inputs.iter().filter(|&&other| other == input).count() as u32;
-            if self.unread[input as usize] == own {
-                freed += (self.size)(input);
-            }
-        }
-        freed >= (self.size)(id)
+        self.frees[id as usize] >= (self.size)(id)
     }
 }

@@ -60,7 +60,8 @@ pub trait TaskFn<Mark, Params>: Send + Sync + Sized + 'static {
     /// Calls it.
     ///
     /// # Errors
-    /// [`Error::WrongType`](crate::Error::WrongType) if an input is of another type than its parameter.
+    /// [`Error::WrongType`](crate::Error::WrongType) if an input is of another type than its parameter,
+    /// [`Error::WrongInputs`](crate::Error::WrongInputs) if there are more or fewer than it has parameters.
     fn call(&self, inputs: &Inputs<'_>) -> Result<Self::Output>;
     /// Why it must stay in its process, if it must.
     fn why_local() -> Option<String>;
@@ -100,7 +101,7 @@ macro_rules! task_fn {
                 fn apply<R, $($p),*>(function: impl Fn($($p),*) -> R, $($p: $p),*) -> R {
                     function($($p),*)
                 }
-                debug_assert_eq!(inputs.len(), $n, "a task passes as many inputs as its function has parameters");
+                inputs.check_len($n)?;
                 $(let $p = <$p as Param<$m>>::take(inputs.value($i))?;)*
                 Ok(apply(self, $($p),*))
             }
@@ -133,7 +134,7 @@ macro_rules! task_fn {
                 fn apply<E, R, $($p),*>(function: impl Fn(&E, $($p),*) -> R, environment: &E, $($p: $p),*) -> R {
                     function(environment, $($p),*)
                 }
-                debug_assert_eq!(inputs.len(), $n, "a task passes as many inputs as its function has parameters");
+                inputs.check_len($n)?;
                 $(let $p = <$p as Param<$m>>::take(inputs.value($i))?;)*
                 Ok(apply(&self.function, &self.environment, $($p),*))
             }

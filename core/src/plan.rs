@@ -58,14 +58,14 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Freezes what `keys` need of a graph. Work: one look-up a hand-built key, some tens of nanoseconds a task besides.
+    /// Freezes what `keys` need of a graph; what they do not need may be missing or a cycle. Work: one look-up a hand-built key, some tens of nanoseconds a task besides.
     ///
     /// # Errors
     /// [`Error::MissingKey`], [`Error::Cycle`], [`Error::TooManyTasks`].
     pub fn new(graph: &Graph, keys: &[Key]) -> Result<Plan> {
         let flat = Flat::new(graph)?;
         let wanted = flat.wanted(keys)?;
-        let edges = flat.edges()?;
+        let edges = flat.open_edges()?;
         let order = order(&flat, &edges, &wanted)?;
 
         // What the readers of each task refer to, packed. Inputs come before their readers, so an alias finds its target done.

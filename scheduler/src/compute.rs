@@ -1,8 +1,9 @@
 //! What users call: compute, persist, look.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use arras_core::{Collection, Persist, Plan, Result, explain, optimise};
+use arras_core::{Collection, DrawOptions, Persist, Plan, Result, draw, explain, optimise};
 
 use crate::current::current_scheduler;
 use crate::report::{Recorder, RunReport};
@@ -84,6 +85,24 @@ pub trait Compute: Collection {
     {
         let values = scheduler.run(&prepare(self)?, &RunOptions::default())?;
         self.persisted(values)
+    }
+
+    /// Draws the task graph to a file: `.svg`, or `.dot` for Graphviz. Circles are tasks, boxes data.
+    ///
+    /// # Errors
+    /// [`Error::TooLargeToDraw`](arras_core::Error::TooLargeToDraw) for more than 10,000 tasks: [`visualize_with`](Compute::visualize_with) can force it;
+    /// [`Error::Io`](arras_core::Error::Io); [`Error::Setting`](arras_core::Error::Setting) for another extension.
+    fn visualize(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.visualize_with(path, &DrawOptions::default())
+    }
+
+    /// As [`visualize`](Compute::visualize), with options.
+    ///
+    /// # Errors
+    /// As for [`visualize`](Compute::visualize).
+    fn visualize_with(&self, path: impl AsRef<Path>, options: &DrawOptions) -> Result<()> {
+        let graph = optimise::cull(&self.graph()?, &self.keys())?;
+        draw(&graph, path, options)
     }
 
     /// What computing would do, as text: the collection's own view, then the graph layer by layer. Runs nothing.

@@ -62,6 +62,8 @@ pub(super) struct Layout {
     /// The centres of boxes and of circles.
     pub(super) boxes: Vec<Point>,
     pub(super) circles: Vec<Point>,
+    /// Where each task's rank begins and ends along the flow, results first.
+    pub(super) ranks: Vec<(f64, f64)>,
     /// The bends of each task's edges, nearest first.
     pub(super) bends: Vec<Vec<Bend>>,
     /// All edges, those of a task together, nearest readers first.
@@ -82,6 +84,7 @@ pub(super) fn layout(inputs: &[Vec<u32>], order: &[u32], extents: &[Extent]) -> 
     let mut layout = Layout {
         boxes: vec![(0.0, 0.0); n],
         circles: vec![(0.0, 0.0); n],
+        ranks: vec![(0.0, 0.0); n],
         bends: n_bends.iter().map(|&n| vec![Bend { across: 0.0, far: 0.0, near: 0.0 }; n as usize]).collect(),
         routes,
         size: (0.0, 0.0),
@@ -213,21 +216,16 @@ fn place_component(
         box_along[rank] = box_along[rank].max(extent.box_along);
         circle[rank] = circle[rank].max(extent.circle);
     }
-    let mut span = vec![0f64; n_ranks];
-    for rank in 1..n_ranks {
-        for &node in &rows.rows[rank] {
-            for &above in &rows.above[node as usize] {
-                span[rank] = span[rank].max((across[node as usize] - across[above as usize]).abs());
-            }
-        }
-    }
+    // The widest that an edge spans on its way to the rank above.
+    let span = |rank: usize| {
+        let edges = rows.rows[rank].iter().flat_map(|&node| rows.above[node as usize].iter().map(move |&above| (node, above)));
+        edges.map(|(node, above)| (across[node as usize] - across[above as usize]).abs()).fold(0f64, f64::max)
+    };
     let (least, most, share) = CHANNEL;
     let mut near = vec![0f64; n_ranks];
-    let far = |rank: usize, near: &[f64]| {
-        near[rank] + box_along[rank] + if circle[rank] > 0.0 { INNER_GAP + circle[rank] } else { 0.0 }
-    };
+    let far = |rank: usize, near: &[f64]| near[rank] + box_along[rank] + if circle[rank] > 0.0 { INNER_GAP + circle[rank] } else { 0.0 };
     for rank in 1..n_ranks {
-        near[rank] = far(rank - 1, &near) + (share * span[rank]).clamp(least, most);
+        near[rank] = far(rank - 1, &near) + (share * span(rank)).clamp(least, most);
     }
 
     let mut width = 0f64;
@@ -236,6 +234,7 @@ fn place_component(
         width = width.max(across[node] + extents[id].across / 2.0);
         layout.boxes[id] = (across[node], near[rank] + box_along[rank] / 2.0);
         layout.circles[id] = (across[node], near[rank] + box_along[rank] + INNER_GAP + extents[id].circle / 2.0);
+        layout.ranks[id] = (near[rank], far(rank, &near));
         for (i, bend) in layout.bends[id].iter_mut().enumerate() {
             let (node, rank) = (first_bend[node] as usize + i, rank - 1 - i);
             width = width.max(across[node] + BEND_WIDTH / 2.0);
@@ -260,6 +259,8 @@ fn pack(components: &[Vec<u32>], sizes: &[Point], layout: &mut Layout) {
             for point in [&mut layout.boxes[id], &mut layout.circles[id]] {
                 *point = (point.0 + across, point.1 + along);
             }
+            let rank = &mut layout.ranks[id];
+            *rank = (rank.0 + along, rank.1 + along);
             for bend in &mut layout.bends[id] {
                 *bend = Bend { across: bend.across + across, far: bend.far + along, near: bend.near + along };
             }

@@ -133,8 +133,8 @@ pub fn draw(graph: &Graph, path: impl AsRef<Path>, options: &DrawOptions) -> Res
 /// # Examples
 /// ```
 /// use arras_core::{Collection, DrawOptions, delayed, to_svg};
-/// let half = delayed(|| 21.0, ()) * 2.0;
-/// assert!(to_svg(&half.graph()?, &DrawOptions::default())?.starts_with("<svg "));
+/// let four = delayed(f64::sqrt, (4.0,)) * 2.0;
+/// assert!(to_svg(&four.graph()?, &DrawOptions::default())?.starts_with("<svg "));
 /// # Ok::<(), arras_core::Error>(())
 /// ```
 pub fn to_svg(graph: &Graph, options: &DrawOptions) -> Result<String> {

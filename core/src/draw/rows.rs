@@ -12,7 +12,7 @@ use super::layout::COLUMN_GAP;
 const THOROUGH: usize = 400;
 /// Sweeps over all ranks for the order, and for the coordinates.
 const ORDER_SWEEPS: usize = 8;
-const PLACE_SWEEPS: usize = 12;
+const PLACE_SWEEPS: usize = 12; // Even, so that the last goes up.
 
 /// Nodes in ranks, each connected to nodes of the next rank only.
 pub(super) struct Rows {
@@ -105,7 +105,8 @@ fn thorough(rows: &mut Rows) -> Option<Vec<f64>> {
         indices[node as usize] = graph.add_node(node);
     }
     for &node in rows.rows.iter().flatten() {
-        for &below in &rows.below[node as usize] {
+        // Backwards, as petgraph tells the newest neighbour first.
+        for &below in rows.below[node as usize].iter().rev() {
             graph.add_edge(indices[node as usize], indices[below as usize], ());
         }
     }
@@ -231,8 +232,8 @@ fn relax(rows: &Rows) -> Vec<f64> {
     for sweep in 0..PLACE_SWEEPS {
         for step in 0..n_ranks {
             let rank = if sweep % 2 == 0 { step } else { n_ranks - 1 - step };
-            // The last sweeps look both ways, the earlier ones where they come from.
-            let both = sweep + 4 >= PLACE_SWEEPS;
+            // The late sweeps look both ways, the early ones where they come from; the very last, upwards, puts every reader over the middle of what it reads.
+            let both = sweep + 4 >= PLACE_SWEEPS && sweep + 1 < PLACE_SWEEPS;
             wishes.clear();
             for &node in &rows.rows[rank] {
                 let above = if both || sweep % 2 == 0 { rows.above[node as usize].as_slice() } else { &[] };

@@ -11,7 +11,7 @@ const FONT: f64 = 11.0;
 const LINE_HEIGHT: f64 = 12.0;
 const BOX_HEIGHT: f64 = 22.0;
 /// Radii of circles, which are the same within a drawing.
-const RADIUS: (f64, f64) = (17.0, 34.0);
+const RADIUS: (f64, f64) = (17.0, 36.0);
 /// How far from the middle edges meet a circle, in radians, and a box.
 const FAN: f64 = 0.95;
 const PORT: f64 = 8.0;
@@ -68,7 +68,7 @@ struct Drawing<'p> {
 impl<'p> Drawing<'p> {
     fn new(picture: &'p Picture, direction: RankDirection) -> Drawing<'p> {
         let radius = picture.items.iter().filter_map(|item| item.circle.as_deref()).map(radius_for).fold(RADIUS.0, f64::max).min(RADIUS.1);
-        let widths: Vec<f64> = picture.items.iter().map(|item| (text_width(&item.label) + 14.0).max(28.0)).collect();
+        let widths: Vec<f64> = picture.items.iter().map(|item| (text_width(&item.label) + 12.0).max(28.0)).collect();
         let extents: Vec<Extent> = picture
             .items
             .iter()
@@ -144,12 +144,13 @@ impl<'p> Drawing<'p> {
         for (i, route) in layout.routes.iter().enumerate() {
             let bends = &layout.bends[route.source as usize];
             let (from, to) = (route.bends.0 as usize, route.bends.1 as usize);
-            // A branch starts within the bend that it leaves, as nothing bends there.
-            let start = match from {
-                0 => starts[i],
-                _ => (bends[from - 1].across, bends[from - 1].near),
+            // An edge leaves and enters the rank of a task in line with it, so that it touches no neighbour. A branch starts where its bend ends.
+            let (start, near) = match from {
+                0 => (starts[i], layout.ranks[route.source as usize].0),
+                _ => ((bends[from - 1].across, bends[from - 1].near), bends[from - 1].near),
             };
-            self.edge(text, start, &bends[from..to], ends[i]);
+            let leave = Bend { across: start.0, far: start.1, near };
+            self.edge(text, leave, &bends[from..to], ends[i], layout.ranks[route.reader as usize].1);
         }
         for (id, item) in self.picture.items.iter().enumerate() {
             if item.circle.is_some() {
@@ -162,11 +163,12 @@ impl<'p> Drawing<'p> {
         }
     }
 
-    /// A curve through bends that leaves along the flow and arrives from `end`'s direction.
-    fn edge(&self, text: &mut String, start: Point, bends: &[Bend], end: End) {
+    /// A curve that leaves along the flow, goes through bends, and arrives at a rank that ends at `far` from `end`'s direction.
+    fn edge(&self, text: &mut String, leave: Bend, bends: &[Bend], end: End, far: f64) {
         text.push_str("<path class=\"edge\" d=\"");
-        self.command(text, "M", &[start]);
-        let (mut at, mut line) = (start, None);
+        self.command(text, "M", &[(leave.across, leave.far)]);
+        let mut at = (leave.across, leave.near);
+        let mut line = (leave.far - leave.near > 0.05).then_some(at);
         for bend in bends {
             // Bends in line with each other are one line.
             if (at.0 - bend.across).abs() > 0.5 {
@@ -177,7 +179,12 @@ impl<'p> Drawing<'p> {
             line = Some(at);
         }
         self.command(text, "L", line.as_slice());
-        self.curve(text, at, end.at, end.direction);
+        if end.direction.0 == 0.0 && far - end.at.1 > 0.05 {
+            self.curve(text, at, (end.at.0, far), end.direction);
+            self.command(text, "L", &[end.at]);
+        } else {
+            self.curve(text, at, end.at, end.direction);
+        }
         text.push_str("\"/>\n");
     }
 
@@ -291,7 +298,7 @@ fn radius_for(lines: &[String]) -> f64 {
         .fold(0.0, f64::max)
 }
 
-/// About the width of a text in Helvetica, whose metrics no one needs to have.
+/// About the width of a text in whatever sans-serif font there is: Helvetica's widths and a tenth, as some are wider.
 fn text_width(text: &str) -> f64 {
     let ems = |c: char| match c {
         'i' | 'j' | 'l' | 'I' | '.' | ',' | ':' | ';' | '\'' | '|' | '!' => 0.25,
@@ -301,7 +308,7 @@ fn text_width(text: &str) -> f64 {
         '\0'..='\u{10ff}' => 0.56,
         _ => 1.05,
     };
-    FONT * text.chars().map(ems).sum::<f64>()
+    1.1 * FONT * text.chars().map(ems).sum::<f64>()
 }
 
 fn write_text(text: &mut String, x: Number, y: Number, content: &str) {

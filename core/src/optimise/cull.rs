@@ -6,11 +6,11 @@ use petgraph::graph::DiGraph;
 use petgraph::visit::Dfs;
 
 use crate::error::Result;
-use crate::flat::{Flat, LITERAL};
+use crate::flat::{Flat, LITERAL, MISSING};
 use crate::graph::Graph;
 use crate::key::Key;
 
-/// The graph with only the tasks that `keys` need. Layers that are needed whole are shared. Work: the tasks of the layers that are reachable.
+/// The graph with only the tasks that `keys` need; what they do not need may be broken. Layers that are needed whole are shared. Work: the tasks of the layers that are reachable.
 ///
 /// # Errors
 /// [`Error::MissingKey`](crate::Error::MissingKey).
@@ -18,14 +18,18 @@ pub fn cull(graph: &Graph, keys: &[Key]) -> Result<Graph> {
     let graph = reachable_layers(graph, keys);
     let flat = Flat::new(&graph)?;
     let wanted = flat.wanted(keys)?;
-    let edges = flat.edges()?;
+    let edges = flat.open_edges()?;
     let mut needed = vec![false; flat.len()];
     let mut stack = wanted;
     while let Some(id) = stack.pop() {
         if std::mem::replace(&mut needed[id as usize], true) {
             continue;
         }
-        stack.extend(edges.of(id).iter().filter(|&&input| input & LITERAL == 0 && !needed[input as usize]));
+        let inputs = edges.of(id);
+        if inputs.contains(&MISSING) {
+            return Err(flat.missing_input(&edges, id));
+        }
+        stack.extend(inputs.iter().filter(|&&input| input & LITERAL == 0 && !needed[input as usize]));
     }
 
     let mut culled = Graph::new();
@@ -33,7 +37,7 @@ pub fn cull(graph: &Graph, keys: &[Key]) -> Result<Graph> {
         let range = flat.range(number);
         let needed = &needed[range.start as usize..range.end as usize];
         let n_needed = needed.iter().filter(|&&needed| needed).count();
-        if n_needed == needed.len() {
+        if n_needed > 0 && n_needed == needed.len() {
             culled.insert_shared(Arc::clone(layer));
         } else if n_needed > 0 {
             let positions: Vec<u32> = (0..layer.len() as u32).filter(|&position| needed[position as usize]).collect();

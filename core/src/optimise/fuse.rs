@@ -19,7 +19,7 @@ use crate::flat::Flat;
 use crate::func::Func;
 use crate::graph::Graph;
 use crate::key::Key;
-use crate::layer::{Layer, TableLayer};
+use crate::layer::Layer;
 use crate::order::Readers;
 use crate::task::{Input, InputList, Task};
 
@@ -66,11 +66,7 @@ pub fn fuse(graph: &Graph, keys: &[Key]) -> Result<Graph> {
             continue;
         }
         // A table that stays open to references by flat position.
-        let mut table = TableLayer::new(layer.name().clone());
-        table.grid = match &**layer {
-            Layer::Grid(grid) => Some(grid.grid.clone()),
-            Layer::Table(table) => table.grid.clone(),
-        };
+        let mut table = layer.emptied();
         for id in range.filter(|&id| !taken[id as usize]) {
             let (_, position) = flat.place(id);
             let task = if inner[id as usize].is_some() { chain(graph, &flat, &inner, id) } else { task_at(graph, &flat, id) };

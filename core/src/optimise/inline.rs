@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use crate::error::Result;
 use crate::graph::Graph;
 use crate::key::Key;
@@ -19,18 +21,19 @@ const SMALL: usize = 64;
 pub fn inline(graph: &Graph, keys: &[Key]) -> Result<Graph> {
     graph.check()?;
     let mut inlined = graph.clone();
+    let mut small = Small::default();
     for layer in graph.layers() {
         let Layer::Table(table) = &**layer else { continue };
         let mut changed = None;
         for (position, (_, task)) in table.entries.iter().enumerate() {
             let Task::Call { func, inputs, block } = task else { continue };
-            if !inputs.iter().any(|input| matches!(input, Input::Key(key) if resolve(graph, key).is_some())) {
+            if !inputs.iter().any(|input| matches!(input, Input::Key(key) if resolve(graph, key, &mut small).is_some())) {
                 continue;
             }
             let inputs = inputs
                 .iter()
                 .map(|input| match input {
-                    Input::Key(key) => resolve(graph, key).unwrap_or_else(|| input.clone()),
+                    Input::Key(key) => resolve(graph, key, &mut small).unwrap_or_else(|| input.clone()),
                     Input::Value(_) => input.clone(),
                 })
                 .collect();
@@ -44,14 +47,17 @@ pub fn inline(graph: &Graph, keys: &[Key]) -> Result<Graph> {
     super::cull(&inlined, keys)
 }
 
+/// Which values are small, by layer and place: finding out may cost a look at the whole value, and it may have many readers.
+type Small = FxHashMap<(usize, u32), bool>;
+
 /// What to write in place of a key, if anything: a small value, or the end of a row of aliases. The graph has no cycles.
-fn resolve(graph: &Graph, key: &Key) -> Option<Input> {
+fn resolve(graph: &Graph, key: &Key, small: &mut Small) -> Option<Input> {
     let (mut key, mut moved) = (key.clone(), false);
     loop {
-        let (layer, position) = graph.locate(&key)?;
-        let layer = graph.layer_at(layer);
+        let (number, position) = graph.locate(&key)?;
+        let layer = graph.layer_at(number);
         if let Some(value) = layer.value_at(position) {
-            if value.nbytes() <= SMALL {
+            if *small.entry((number, position)).or_insert_with(|| value.nbytes() <= SMALL) {
                 return Some(Input::Value(value.clone()));
             }
             break;

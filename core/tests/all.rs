@@ -1,0 +1,13 @@
+//! Public behaviour of the core, one topic a module.
+
+mod all {
+    mod draw;
+    mod drawing;
+    mod error;
+    mod graph;
+    mod interop;
+    mod merge;
+    mod optimise;
+    mod order;
+    mod reference;
+}
