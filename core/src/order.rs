@@ -8,7 +8,7 @@
 //!    load 0  load 1            3    map 1    map 0, map 1
 //!                              4    sum      sum
 //! ```
-//! Running both loads first would hold both; walking from the wanted task down to its inputs and back up holds one at a time. Three rules make the order:
+//! Running both loads first would hold both; walking from the wanted task down to its inputs and back up holds one at a time. Four rules make the order:
 //!
 //! 1. **Depth first**: the inputs of a task, and all they need, come right before it.
 //! 2. **Largest need first**: among the inputs of a task the one whose own computation needs most memory beyond its result comes first, before the others'
@@ -16,6 +16,8 @@
 //!    a value where not. Where that gains nothing, and where values are shared unless it gains much, the inputs keep their order.
 //! 3. **Close what is open**: when a task completes the inputs of others, or leaves them as the last to read a value, those run at once if that does not
 //!    grow what is held, each followed by what it completes: a value that feeds both a mean and a variance feeds both, and goes.
+//! 4. **Finish what is nearly done**: where sizes are known and a large value waits for one last reader, which itself waits only for a leaf or two, these are
+//!    computed at once if only little is left of all of them: after the sum of a block comes the product with its neighbour, before the sums of all blocks.
 //!
 //! Work: the number of tasks and edges, and a sort of each task's inputs where their needs differ.
 
@@ -24,6 +26,9 @@ use crate::flat::{Edges, Flat};
 
 /// Tasks that a value may feed at once under rule 3 when no sizes are known.
 const FEW_READERS: usize = 8;
+
+/// Inputs that a task may wait for under rule 4.
+const FEW_WAITING: u32 = 2;
 
 /// The tasks that `wanted` need, in the order in which to run them.
 pub(crate) fn order(flat: &Flat<'_>, edges: &Edges<'_>, wanted: &[u32]) -> Result<Vec<u32>> {
@@ -43,8 +48,9 @@ pub(crate) fn order(flat: &Flat<'_>, edges: &Edges<'_>, wanted: &[u32]) -> Resul
         edges,
         readers: &readers,
         size: &size,
-        sizes_known: sizes.is_some(),
+        residues: sizes.as_ref().map(|_| residues(flat.len(), edges, &readers, &topological, wanted, &size)),
         next: Vec::new(),
+        nearly: Vec::new(),
     };
     for &id in wanted {
         placed.unread[id as usize] = 1;
@@ -73,6 +79,11 @@ pub(crate) fn order(flat: &Flat<'_>, edges: &Edges<'_>, wanted: &[u32]) -> Resul
                 sorted.truncate(first as usize);
                 stack.pop();
                 placed.place(id);
+                while let Some(reader) = placed.nearly.pop() {
+                    if placed.is_worth_finishing(reader) {
+                        stack.push((reader, push_sorted(&mut sorted, edges, reader, &needs, &size)));
+                    }
+                }
                 continue;
             }
             let input = sorted.pop().expect("longer than first");
@@ -120,7 +131,7 @@ impl Needs {
                 let by_need = most_held(&inputs, size(id));
                 // Where values are shared the needs are too large, by more the more is shared, and neighbours are better visited side by side,
                 // as in a stencil; there only a large gain counts.
-                if by_need < most && (exact[id as usize] || by_need <= most / 4 * 3) {
+                if by_need < most && (exact[id as usize] || by_need.saturating_mul(6) < most.saturating_mul(5)) {
                     (most, needs.sorts[id as usize]) = (by_need, true);
                 }
             }
@@ -138,6 +149,19 @@ fn most_held(inputs: &[(u64, u64)], size: u64) -> u64 {
         held = held.saturating_add(size);
     }
     most.max(held.saturating_add(size))
+}
+
+/// What is left of each value once its readers, and theirs, have run as far as they need little else: a block that only sums read leaves the sums.
+fn residues(n: usize, edges: &Edges<'_>, readers: &Readers, topological: &[u32], wanted: &[u32], size: &impl Fn(u32) -> u64) -> Vec<u64> {
+    let mut residues = vec![0; n];
+    wanted.iter().for_each(|&id| residues[id as usize] = size(id));
+    for &id in topological.iter().rev() {
+        let left = readers.of(id).iter().fold(residues[id as usize], |left, &reader| {
+            left.saturating_add(if edges.of(reader).len() <= 2 { residues[reader as usize] } else { size(reader) })
+        });
+        residues[id as usize] = left.min(size(id));
+    }
+    residues
 }
 
 /// The size of every task's value, if any is known; those that are not count as the smallest that is.
@@ -202,9 +226,12 @@ struct Placed<'a, Size> {
     edges: &'a Edges<'a>,
     readers: &'a Readers,
     size: &'a Size,
-    sizes_known: bool,
+    /// What is left of each value once it has been used, if sizes are known.
+    residues: Option<Vec<u64>>,
     /// Tasks that rule 3 says to run next, the first last.
     next: Vec<u32>,
+    /// Tasks that are the last to read a value and wait for few inputs: rule 4 looks at them.
+    nearly: Vec<u32>,
 }
 
 impl<Size: Fn(u32) -> u64> Placed<'_, Size> {
@@ -234,6 +261,8 @@ impl<Size: Fn(u32) -> u64> Placed<'_, Size> {
                 self.frees[last as usize] += (self.size)(input);
                 if self.is_ready(last) && self.frees_its_size(last) {
                     self.next.push(last);
+                } else if self.residues.is_some() && (1..=FEW_WAITING).contains(&self.waiting[last as usize]) {
+                    self.nearly.push(last);
                 }
             }
         }
@@ -260,9 +289,9 @@ impl<Size: Fn(u32) -> u64> Placed<'_, Size> {
         }
         // All its readers can run, and hold no more than it does: known, or likely as they are few and see nothing else.
         let fits = all_can
-            && match self.sizes_known {
-                true => held <= (self.size)(id),
-                false => n_ready == 1 || n_ready <= FEW_READERS && of.iter().all(|&reader| self.edges.tasks(reader).all(|input| input == id)),
+            && match self.residues {
+                Some(_) => held <= (self.size)(id),
+                None => n_ready == 1 || n_ready <= FEW_READERS && of.iter().all(|&reader| self.edges.tasks(reader).all(|input| input == id)),
             };
         for &reader in of.iter().rev() {
             if self.is_ready(reader) && (fits || self.frees_its_size(reader)) {
@@ -273,6 +302,23 @@ impl<Size: Fn(u32) -> u64> Placed<'_, Size> {
 
     fn is_ready(&self, id: u32) -> bool {
         !self.done[id as usize] && self.waiting[id as usize] == 0
+    }
+
+    /// Rule 4: whether to compute what a task still waits for, so as to be done with the value that it is the last to read.
+    fn is_worth_finishing(&self, id: u32) -> bool {
+        let Some(residues) = &self.residues else { return false };
+        if self.done[id as usize] || self.waiting[id as usize] > FEW_WAITING || self.edges.of(id).len() > FEW_READERS {
+            return false;
+        }
+        let mut left = residues[id as usize];
+        for input in self.edges.tasks(id).filter(|&input| !self.done[input as usize]) {
+            let chain_starts = self.edges.tasks(input).all(|input| self.done[input as usize] || self.edges.of(input).is_empty());
+            if !chain_starts {
+                return false;
+            }
+            left = left.saturating_add(residues[input as usize]);
+        }
+        left <= self.frees[id as usize]
     }
 
     /// Whether running a task frees inputs of at least its own size.
