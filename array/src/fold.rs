@@ -17,7 +17,7 @@ use crate::block::Block;
 use crate::dtype::{DType, Element, Number, with_number};
 use crate::program::Program;
 use crate::reduce::ReduceOp;
-use crate::tile::execute;
+use crate::tile::{count, execute};
 
 const LANES: usize = 8;
 
@@ -220,6 +220,10 @@ pub(crate) fn reduce_block(
         Ok(A::into_block(ArrayD::from_shape_vec(IxDyn(&finish.shape(shape)), folder.finish())?.into_shared()))
     }
     if program.dtype == DType::Bool {
+        if let (Some(comparison), true) = (program.last_comparison(), finish.reduced.iter().all(|&reduced| reduced)) {
+            let total = count(program, comparison, inputs, shape, start)?;
+            return Ok(i64::into_block(ArrayD::from_elem(IxDyn(&finish.shape(shape)), total).into_shared()));
+        }
         let mut folder = Folder::<i64>::new(op, shape, &finish.reduced);
         execute::<bool>(program, inputs, shape, start, |tile| folder.consume_bools(tile))?;
         return finished(folder, shape, finish);

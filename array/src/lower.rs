@@ -302,7 +302,10 @@ impl Kernel for RegionKernel {
             let name = match &step.action {
                 Action::Apply(operation) => operation.name(),
                 Action::Draw(_) => "uniform",
+                Action::Absorbed => continue,
             };
+            names.extend([step.squared.0, step.squared.1].into_iter().filter(|squared| *squared).map(|_| "square"));
+            names.dedup();
             if names.last() != Some(&name) {
                 names.push(name);
             }

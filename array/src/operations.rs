@@ -67,6 +67,11 @@ macro_rules! enums {
                 }
             }
 
+            /// Whether it compares.
+            pub(crate) fn is_comparison(self) -> bool {
+                matches!(self, $(Operation::$c)|*)
+            }
+
             /// The type of the result for operands of a type.
             pub(crate) fn result(self, dtype: DType) -> DType {
                 match self {

@@ -41,6 +41,8 @@ pub(crate) struct Step {
     /// The type of the operands.
     pub(crate) dtype: DType,
     pub(crate) operands: SmallVec<[Source; 2]>,
+    /// Which operands are squared on their way in.
+    pub(crate) squared: (bool, bool),
     pub(crate) target: u16,
 }
 
@@ -48,6 +50,8 @@ pub(crate) struct Step {
 pub(crate) enum Action {
     Apply(Operation),
     Draw(Uniform),
+    /// Nothing: another step does it. Gone once registers are allocated.
+    Absorbed,
 }
 
 /// Where a step takes an operand from.
@@ -102,7 +106,7 @@ pub(crate) fn compile(root: &Arc<Expr>, fusion: Fusion) -> (Program, Vec<Arc<Exp
     }
     let result = compiler.values[&root.name];
     let Compiler { inputs, steps, .. } = compiler;
-    let (steps, result, registers) = allocate(steps, result);
+    let (steps, result, registers) = allocate(absorb_squares(steps, result), result);
     let program = Program { steps, result, dtype: root.dtype, inputs: inputs.iter().map(|input| input.dtype).collect(), registers };
     (program, inputs)
 }
@@ -142,8 +146,17 @@ impl Compiler {
 
     fn push(&mut self, action: Action, dtype: DType, operands: SmallVec<[Source; 2]>) -> Source {
         let target = self.steps.len() as u16;
-        self.steps.push(Step { action, dtype, operands, target });
+        self.steps.push(Step { action, dtype, operands, squared: (false, false), target });
         Source::Register(target)
+    }
+}
+
+impl Program {
+    /// The last step, if it compares and what it finds is the result: a reduction can count without storing it.
+    pub(crate) fn last_comparison(&self) -> Option<&Step> {
+        let last = self.steps.last()?;
+        let compares = matches!(last.action, Action::Apply(operation) if operation.is_comparison());
+        (compares && self.result == Source::Register(last.target)).then_some(last)
     }
 }
 
@@ -152,15 +165,48 @@ impl Step {
     pub(crate) fn result(&self) -> DType {
         match self.action {
             Action::Apply(operation) => operation.result(self.dtype),
-            Action::Draw(_) => self.dtype,
+            Action::Draw(_) | Action::Absorbed => self.dtype,
         }
     }
+}
+
+/// Lets sums and differences of floats square their operands themselves, where a square is used once: a pass over the tile less.
+fn absorb_squares(mut steps: Vec<Step>, result: Source) -> Vec<Step> {
+    let mut uses = vec![0; steps.len()];
+    let registers = steps.iter().flat_map(|step| &step.operands).chain([&result]).filter_map(|source| match source {
+        Source::Register(r) => Some(*r as usize),
+        _ => None,
+    });
+    registers.for_each(|r| uses[r] += 1);
+    let mut absorbed = vec![false; steps.len()];
+    for i in 0..steps.len() {
+        let sums = matches!(steps[i].action, Action::Apply(Operation::Add | Operation::Subtract));
+        if !sums || !matches!(steps[i].dtype, DType::F32 | DType::F64) {
+            continue;
+        }
+        for at in 0..2 {
+            let Source::Register(r) = steps[i].operands[at] else { continue };
+            let square = &steps[r as usize];
+            if uses[r as usize] == 1 && matches!(square.action, Action::Apply(Operation::Square)) && !absorbed[r as usize] {
+                steps[i].operands[at] = square.operands[0];
+                absorbed[r as usize] = true;
+                let squared = &mut steps[i].squared;
+                *(if at == 0 { &mut squared.0 } else { &mut squared.1 }) = true;
+            }
+        }
+    }
+    for (step, absorbed) in steps.iter_mut().zip(absorbed) {
+        if absorbed {
+            step.action = Action::Absorbed;
+        }
+    }
+    steps
 }
 
 /// Gives each step a register that nobody needs any more. A step never writes into a register that it reads.
 fn allocate(mut steps: Vec<Step>, result: Source) -> (Vec<Step>, Source, Vec<(DType, u16)>) {
     let mut last_use = vec![0; steps.len()];
-    for (i, step) in steps.iter().enumerate() {
+    for (i, step) in steps.iter().enumerate().filter(|(_, step)| !matches!(step.action, Action::Absorbed)) {
         for operand in &step.operands {
             if let Source::Register(r) = operand {
                 last_use[*r as usize] = i;
@@ -174,6 +220,9 @@ fn allocate(mut steps: Vec<Step>, result: Source) -> (Vec<Step>, Source, Vec<(DT
     let mut registers: Vec<(DType, u16)> = Vec::new();
     let mut free: Vec<(DType, u16)> = Vec::new();
     for i in 0..steps.len() {
+        if matches!(steps[i].action, Action::Absorbed) {
+            continue;
+        }
         let dtype = steps[i].result();
         places[i] = match free.iter().rposition(|(d, _)| *d == dtype) {
             Some(at) => free.swap_remove(at).1,
@@ -208,5 +257,6 @@ fn allocate(mut steps: Vec<Step>, result: Source) -> (Vec<Step>, Source, Vec<(DT
         Source::Register(r) => Source::Register(places[r as usize]),
         other => other,
     };
+    steps.retain(|step| !matches!(step.action, Action::Absorbed));
     (steps, result, registers)
 }

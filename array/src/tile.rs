@@ -122,6 +122,34 @@ pub(crate) fn execute<T: Element>(
     start: &[usize],
     mut consume: impl FnMut(&[T]),
 ) -> Result<(), BoxError> {
+    // For a result that is one scalar everywhere.
+    let mut repeated: Vec<T> = Vec::new();
+    each_tile(program, inputs, shape, start, &program.steps, |frame| match frame.elements::<T>(program.result) {
+        Elements::Slice(tile) => consume(tile),
+        Elements::Scalar(value) => {
+            repeated.resize(frame.n, value);
+            consume(&repeated[..frame.n]);
+        }
+    })
+}
+
+/// For how many elements of a block the comparison that ends a program holds.
+pub(crate) fn count(program: &Program, comparison: &Step, inputs: &[&Block], shape: &[usize], start: &[usize]) -> Result<i64, BoxError> {
+    let before = &program.steps[..program.steps.len() - 1];
+    let mut total = 0;
+    each_tile(program, inputs, shape, start, before, |frame| total += frame.count(comparison))?;
+    Ok(total)
+}
+
+/// Runs steps over a block and calls `body` after each tile.
+fn each_tile(
+    program: &Program,
+    inputs: &[&Block],
+    shape: &[usize],
+    start: &[usize],
+    steps: &[Step],
+    mut body: impl FnMut(&Frame<'_>),
+) -> Result<(), BoxError> {
     for (block, dtype) in inputs.iter().zip(&program.inputs) {
         if block.dtype() != *dtype {
             return Err(format!("a block of {} where {dtype} is read", block.dtype()).into());
@@ -132,17 +160,14 @@ pub(crate) fn execute<T: Element>(
         return Ok(());
     }
     let views = inputs.iter().map(|block| AnyView::new(block, shape)).collect::<Result<Vec<_>, _>>()?;
+    let drawing = |step: &Step| match &step.action {
+        Action::Draw(draws) => Some(Drawing::new(draws, shape, start)),
+        Action::Apply(_) | Action::Absorbed => None,
+    };
     let mut frame = Frame {
         registers: Registers::default(),
         inputs: views.iter().map(|view| view.tiles(shape)).collect(),
-        drawings: program
-            .steps
-            .iter()
-            .map(|step| match &step.action {
-                Action::Draw(draws) => Some(Drawing::new(draws, shape, start)),
-                Action::Apply(_) => None,
-            })
-            .collect(),
+        drawings: steps.iter().map(drawing).collect(),
         start: 0,
         n: 0,
         arch: Arch::new(),
@@ -150,21 +175,13 @@ pub(crate) fn execute<T: Element>(
     for &(dtype, count) in &program.registers {
         with_dtype!(dtype, R => *R::bank(&mut frame.registers) = vec![vec![R::default(); TILE.min(total)]; count as usize]);
     }
-    // For a result that is one scalar everywhere.
-    let mut repeated: Vec<T> = Vec::new();
     while frame.start < total {
         frame.n = TILE.min(total - frame.start);
         frame.inputs.iter_mut().for_each(|input| input.advance(frame.n));
-        for (i, step) in program.steps.iter().enumerate() {
+        for (i, step) in steps.iter().enumerate() {
             frame.step(i, step);
         }
-        match frame.elements::<T>(program.result) {
-            Elements::Slice(tile) => consume(tile),
-            Elements::Scalar(value) => {
-                repeated.resize(frame.n, value);
-                consume(&repeated[..frame.n]);
-            }
-        }
+        body(&frame);
         frame.start += frame.n;
     }
     Ok(())
@@ -195,6 +212,14 @@ macro_rules! loops {
                         self.drawings[number].as_mut().expect("a drawing step has its generator").fill(&mut target[..self.n]);
                         self.registers.f64s[step.target as usize] = target;
                     }
+                    Action::Absorbed => {}
+                    Action::Apply(operation) if step.squared != (false, false) => match (step.dtype, *operation) {
+                        (DType::F32, Operation::Add) => self.squares::<f32>(step, |x, y| x + y),
+                        (DType::F64, Operation::Add) => self.squares::<f64>(step, |x, y| x + y),
+                        (DType::F32, _) => self.squares::<f32>(step, |x, y| x - y),
+                        (DType::F64, _) => self.squares::<f64>(step, |x, y| x - y),
+                        _ => no_number(),
+                    },
                     Action::Apply(operation) => match *operation {
                         $(Operation::$b => loops!(@$bclass step.dtype, T => self.binary::<T, T>(step, |$bx, $by| $bbody)),)*
                         $(Operation::$c => with_dtype!(step.dtype, T => self.binary::<T, bool>(step, |$cx, $cy| $cbody)),)*
@@ -202,6 +227,14 @@ macro_rules! loops {
                         Operation::Power(exponent) => with_number!(step.dtype, T => self.unary::<T, T>(step, |x| x.power(exponent)), no_number()),
                         Operation::Cast(to) => with_dtype!(step.dtype, T => with_dtype!(to, R => self.unary::<T, R>(step, |x| R::cast_from(x)))),
                     },
+                }
+            }
+
+            /// For how many elements of the tile a comparison holds.
+            fn count(&self, step: &Step) -> i64 {
+                match step.action {
+                    $(Action::Apply(Operation::$c) => with_dtype!(step.dtype, T => self.count_where::<T>(step, |$cx, $cy| $cbody)),)*
+                    _ => unreachable!("only comparisons are counted"),
                 }
             }
         }
@@ -249,6 +282,34 @@ impl Frame<'_> {
             ),
         }
         R::bank(&mut self.registers)[step.target as usize] = target;
+    }
+
+    /// As `binary`, with operands that are squared on their way in.
+    fn squares<T: Float>(&mut self, step: &Step, body: impl Fn(T, T) -> T + Copy) {
+        let square = |x: T| x.times(x);
+        match step.squared {
+            (true, true) => self.binary::<T, T>(step, |x, y| body(square(x), square(y))),
+            (true, false) => self.binary::<T, T>(step, |x, y| body(square(x), y)),
+            (false, _) => self.binary::<T, T>(step, |x, y| body(x, square(y))),
+        }
+    }
+
+    fn count_where<T: Element>(&self, step: &Step, body: impl Fn(T, T) -> bool + Copy) -> i64 {
+        match (self.elements::<T>(step.operands[0]), self.elements::<T>(step.operands[1])) {
+            (Elements::Scalar(x), Elements::Scalar(y)) => self.n as i64 * i64::from(body(x, y)),
+            (Elements::Slice(xs), Elements::Scalar(y)) => self.arch.dispatch(
+                #[inline(always)]
+                || xs.iter().map(|&x| i64::from(body(x, y))).sum(),
+            ),
+            (Elements::Scalar(x), Elements::Slice(ys)) => self.arch.dispatch(
+                #[inline(always)]
+                || ys.iter().map(|&y| i64::from(body(x, y))).sum(),
+            ),
+            (Elements::Slice(xs), Elements::Slice(ys)) => self.arch.dispatch(
+                #[inline(always)]
+                || xs.iter().zip(ys).map(|(&x, &y)| i64::from(body(x, y))).sum(),
+            ),
+        }
     }
 
     fn binary<T: Element, R: Element>(&mut self, step: &Step, body: impl Fn(T, T) -> R + Copy) {

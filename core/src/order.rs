@@ -130,7 +130,7 @@ impl Needs {
                 inputs.sort_by_key(|input| std::cmp::Reverse(surplus(input)));
                 let by_need = most_held(&inputs, size(id));
                 // Where values are shared the needs are too large, by more the more is shared, and neighbours are better visited side by side,
-                // as in a stencil; there only a large gain counts.
+                // as in a stencil; there only a gain of more than a sixth counts.
                 if by_need < most && (exact[id as usize] || by_need.saturating_mul(6) < most.saturating_mul(5)) {
                     (most, needs.sorts[id as usize]) = (by_need, true);
                 }

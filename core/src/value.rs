@@ -35,7 +35,8 @@ struct ValueCodec {
 /// A type whose values tasks may hand to each other: anything that serde can write and read back, and [`Opaque`] for what it cannot.
 ///
 /// Under the synchronous and the threads scheduler nothing is ever serialised. User types travel between processes as self-describing
-/// MessagePack with field names, which reads back every serde attribute; one known gap is `Some(None)`, which comes back as `None`.
+/// MessagePack with field names, which reads back every serde attribute; one known gap is an option of what is itself written as nothing:
+/// `Some(None)` and `Some(())` come back as `None`.
 pub trait Data: Send + Sync + Sized + 'static {
     #[doc(hidden)]
     fn table() -> &'static ValueTable;

@@ -1,6 +1,7 @@
 //! Public behaviour of the core, one topic a module.
 
 mod all {
+    mod delayed;
     mod draw;
     mod drawing;
     mod error;
@@ -9,5 +10,7 @@ mod all {
     mod merge;
     mod optimise;
     mod order;
+    mod portable;
     mod reference;
+    mod value;
 }

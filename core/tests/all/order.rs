@@ -178,7 +178,27 @@ fn a_shuffle_splits_each_part_when_it_is_there() {
 }
 
 #[test]
-fn a_million_readers_of_shared_values_are_ordered_in_linear_time() {
+fn a_covariance_is_done_with_a_pair_of_blocks_before_the_next() {
+    let mut drawing = Drawing::default();
+    for i in 0..50 {
+        drawing.reads(format!("xy{i}"), [format!("x{i}"), format!("y{i}")]);
+        for block in ["x", "y", "xy"].map(|name| format!("{name}{i}")) {
+            drawing.reads(format!("sum_{block}"), [block.as_str()]);
+            drawing.size(format!("sum_{block}"), 8);
+            drawing.size(block, 1000);
+        }
+    }
+    for name in ["x", "y", "xy"] {
+        drawing.reads(format!("mean_{name}"), (0..50).map(|i| format!("sum_{name}{i}")));
+        drawing.size(format!("mean_{name}"), 8);
+    }
+    let run = drawing.run("mean_x mean_y mean_xy");
+    assert!(run.text().starts_with("x0 sum_x0 y0 xy0 sum_xy0 sum_y0 x1"), "{}", run.text());
+    assert!(run.peak <= 3 * 1000 + 3 * 51 * 8, "{}", run.peak);
+}
+
+#[test]
+fn wide_readers_of_shared_values_are_ordered_in_linear_time() {
     // Each of 50,000 values feeds two wide tasks and one of its own.
     const N: usize = 50_000;
     let mut graph = arras_core::Graph::new();
