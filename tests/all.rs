@@ -3,11 +3,11 @@
 mod all {
     mod examples;
     mod features;
-    #[cfg(all(feature = "array", feature = "bag"))]
-    mod invariants;
     #[cfg(all(feature = "bag", feature = "frame"))]
     mod frames;
     mod interrupts;
+    #[cfg(all(feature = "array", feature = "bag"))]
+    mod invariants;
     #[cfg(all(feature = "array", feature = "bag", feature = "parallel"))]
     mod together;
 }

@@ -9,7 +9,9 @@ use ndarray::Array1;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let n = 20_000_000;
-    let data = |stream: usize| Array1::from_shape_fn(n, |i| ((i * 2 + stream).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 11) as f64 / (1u64 << 52) as f64 - 1.0);
+    let data = |stream: usize| {
+        Array1::from_shape_fn(n, |i| ((i * 2 + stream).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 11) as f64 / (1u64 << 52) as f64 - 1.0)
+    };
     let (x_data, y_data) = (data(0), data(1));
     let x = Array::from_ndarray(x_data.clone(), 1_000_000)?;
     let y = Array::from_ndarray(y_data.clone(), 1_000_000)?;

@@ -265,10 +265,7 @@ mod tests {
         assert_eq!(cut(0.into(), &[7]), Err(Error::ChunkZero { axis: 0 }));
         assert_eq!(cut([2, 2].into(), &[7]), Err(Error::ChunkRank { chunks: 2, shape: vec![7] }));
         assert_eq!(cut([vec![3, 0, 4]].into(), &[7]), Err(Error::ChunkZero { axis: 0 }));
-        assert_eq!(
-            cut([vec![3, 3]].into(), &[7]),
-            Err(Error::ChunkSum { axis: 0, chunks: vec![3, 3], total: 6, length: 7 })
-        );
+        assert_eq!(cut([vec![3, 3]].into(), &[7]), Err(Error::ChunkSum { axis: 0, chunks: vec![3, 3], total: 6, length: 7 }));
         assert!(matches!(cut(1000.into(), &[1 << 40, 1 << 20]), Err(Error::TooManyBlocks { .. })));
     }
 

@@ -43,11 +43,27 @@ pub(crate) enum Kind {
     Full(Scalar),
     /// Draws of a counter-based generator.
     Uniform(Uniform),
-    Elementwise { operation: Operation, operands: SmallVec<[Operand; 2]> },
-    Reduce { op: ReduceOp, axes: SmallVec<[bool; 4]>, keepdims: bool, input: Arc<Expr> },
-    Slice { items: Vec<Item>, input: Arc<Expr> },
-    Transpose { axes: SmallVec<[usize; 4]>, input: Arc<Expr> },
-    Rechunk { input: Arc<Expr> },
+    Elementwise {
+        operation: Operation,
+        operands: SmallVec<[Operand; 2]>,
+    },
+    Reduce {
+        op: ReduceOp,
+        axes: SmallVec<[bool; 4]>,
+        keepdims: bool,
+        input: Arc<Expr>,
+    },
+    Slice {
+        items: Vec<Item>,
+        input: Arc<Expr>,
+    },
+    Transpose {
+        axes: SmallVec<[usize; 4]>,
+        input: Arc<Expr>,
+    },
+    Rechunk {
+        input: Arc<Expr>,
+    },
 }
 
 /// Uniform draws: element `i` of the array is draw `start + Σ strides · i` of a stream.
@@ -100,7 +116,9 @@ impl Drop for Expr {
                     Operand::Expr(expr) => Some(expr),
                     Operand::Scalar(_) => None,
                 })),
-                Kind::Reduce { input, .. } | Kind::Slice { input, .. } | Kind::Transpose { input, .. } | Kind::Rechunk { input } => stack.push(input),
+                Kind::Reduce { input, .. } | Kind::Slice { input, .. } | Kind::Transpose { input, .. } | Kind::Rechunk { input } => {
+                    stack.push(input)
+                }
                 Kind::Values(_) | Kind::Full(_) | Kind::Uniform(_) => {}
             }
         }

@@ -26,8 +26,20 @@ const LANES: usize = 8;
 fn fold<A: Number>(op: ReduceOp, a: A, x: A) -> A {
     match op {
         ReduceOp::Sum => a.plus(x),
-        ReduceOp::Min => if x < a || x.is_nan() { x } else { a },
-        ReduceOp::Max => if x > a || x.is_nan() { x } else { a },
+        ReduceOp::Min => {
+            if x < a || x.is_nan() {
+                x
+            } else {
+                a
+            }
+        }
+        ReduceOp::Max => {
+            if x > a || x.is_nan() {
+                x
+            } else {
+                a
+            }
+        }
     }
 }
 
@@ -191,7 +203,8 @@ impl Kernel for CombineKernel {
 
 impl CombineKernel {
     fn combine<A: Number>(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
-        let block = |i| A::of_block(inputs.get::<Block>(i)?).ok_or_else(|| BoxError::from(format!("a block that is not of {}", self.dtype)));
+        let block =
+            |i| A::of_block(inputs.get::<Block>(i)?).ok_or_else(|| BoxError::from(format!("a block that is not of {}", self.dtype)));
         let first = block(0)?;
         let mut elements: Vec<A> = first.iter().copied().collect();
         for i in 1..inputs.len() {

@@ -109,9 +109,7 @@ fn dot(index: &[u32], strides: &[u32]) -> u32 {
 fn broadcast_strides(input: &Chunking, result: &Chunking) -> SmallVec<[u32; 4]> {
     let offset = result.ndim() - input.ndim();
     let own = input.strides();
-    (0..result.ndim())
-        .map(|axis| if axis < offset || input.axes()[axis - offset].len() == 1 { 0 } else { own[axis - offset] })
-        .collect()
+    (0..result.ndim()).map(|axis| if axis < offset || input.axes()[axis - offset].len() == 1 { 0 } else { own[axis - offset] }).collect()
 }
 
 /// A layer of one kernel for blocks of these chunks, under a grid of as many blocks.
@@ -202,15 +200,7 @@ fn rechunk_layer(expr: &Expr, input: &Expr) -> Layer {
 }
 
 /// A reduction: partial results of each block, then rounds that combine them, 16 at a time, along the reduced axes in row-major order.
-fn reduction(
-    expr: &Expr,
-    op: ReduceOp,
-    axes: &[bool],
-    keepdims: bool,
-    input: &Expr,
-    program: Program,
-    inputs: &[Arc<Expr>],
-) -> Vec<Layer> {
+fn reduction(expr: &Expr, op: ReduceOp, axes: &[bool], keepdims: bool, input: &Expr, program: Program, inputs: &[Arc<Expr>]) -> Vec<Layer> {
     let chunks = &input.chunks;
     let grid = chunks.grid();
     let n_reduced: usize = grid.iter().zip(axes).filter(|(_, reduced)| **reduced).map(|(&n, _)| n as usize).product();
@@ -223,14 +213,16 @@ fn reduction(
     }
     let token = expr.name.as_str().rsplit('-').next().unwrap_or_default();
     let partial_name = Name::new(format!("{}-partial-{token}", op.name()));
-    let partial_chunks = chunks.axes().iter().zip(axes).map(|(chunks, &reduced)| if reduced { vec![1; chunks.len()] } else { chunks.clone() });
+    let partial_chunks =
+        chunks.axes().iter().zip(axes).map(|(chunks, &reduced)| if reduced { vec![1; chunks.len()] } else { chunks.clone() });
     let partial_chunks = Chunking::new(partial_chunks.collect()).expect("as many blocks as the input has");
     let kernel = RegionKernel::new(program, chunks.clone(), Some((op, finish(true))));
     let mut layers = vec![region_layer(partial_name.clone(), &grid, chunks, inputs, kernel, sizes_of(&partial_chunks, expr.dtype.size()))];
 
     // Where the partial results of a kept block are: along the reduced axes in row-major order.
     let strides = chunks.strides();
-    let masked = |keep: bool| -> SmallVec<[u32; 4]> { strides.iter().zip(axes).map(|(&s, &reduced)| if reduced == keep { 0 } else { s }).collect() };
+    let masked =
+        |keep: bool| -> SmallVec<[u32; 4]> { strides.iter().zip(axes).map(|(&s, &reduced)| if reduced == keep { 0 } else { s }).collect() };
     let (kept_strides, reduced_strides) = (masked(true), masked(false));
     let ones = |reduced: bool| -> Chunking {
         let grid = grid.iter().zip(axes).map(|(&n, &r)| vec![1usize; if r == reduced { n as usize } else { 1 }]);
@@ -247,7 +239,11 @@ fn reduction(
         let is_last = groups == 1;
         let name = if is_last { expr.name.clone() } else { Name::new(format!("{}-combine-{round}-{token}", op.name())) };
         let kept_grid = expr.chunks.grid();
-        let mut layer = if is_last { GridBuilder::new(name.clone(), &kept_grid) } else { GridBuilder::new(name.clone(), &[kept_flats.len() as u32, groups as u32]) };
+        let mut layer = if is_last {
+            GridBuilder::new(name.clone(), &kept_grid)
+        } else {
+            GridBuilder::new(name.clone(), &[kept_flats.len() as u32, groups as u32])
+        };
         let kernel = CombineKernel { op, dtype: expr.dtype, finish: is_last.then(|| finish(keepdims)) };
         let func = layer.func(Func::kernel(kernel));
         let dependency = layer.depends_on(from);

@@ -84,7 +84,9 @@ impl Drawing {
             match axes.last_mut() {
                 _ if length == 1 => {}
                 Some(last) if last.0 == 1 => *last = (length, stride),
-                Some((outer, outer_stride)) if *outer_stride == stride * length as i64 => (*outer, *outer_stride) = (*outer * length, stride),
+                Some((outer, outer_stride)) if *outer_stride == stride * length as i64 => {
+                    (*outer, *outer_stride) = (*outer * length, stride)
+                }
                 _ => axes.push((length, stride)),
             }
         }
@@ -139,4 +141,3 @@ impl Drawing {
         self.low + self.width * unit
     }
 }
-

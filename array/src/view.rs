@@ -68,8 +68,7 @@ impl<T: Element> Array<T> {
         Array::of(|| {
             let expr = self.expr()?;
             let (given, n) = (axes.as_ref(), expr.chunks.ndim() as isize);
-            let axes: Vec<usize> =
-                given.iter().filter(|&&axis| (-n..n).contains(&axis)).map(|&axis| axis.rem_euclid(n) as usize).collect();
+            let axes: Vec<usize> = given.iter().filter(|&&axis| (-n..n).contains(&axis)).map(|&axis| axis.rem_euclid(n) as usize).collect();
             let mut sorted = axes.clone();
             sorted.sort_unstable();
             if given.len() != n as usize || sorted != (0..n as usize).collect::<Vec<_>>() {
@@ -121,7 +120,13 @@ fn items(info: &[SliceInfoElem], shape: &[usize]) -> Result<Vec<Item>> {
                 };
                 let (start, end) = (clip(start), end.map_or(length, clip));
                 let n = end.saturating_sub(start).div_ceil(step.unsigned_abs());
-                let start = if n == 0 { 0 } else if step > 0 { start } else { end - 1 };
+                let start = if n == 0 {
+                    0
+                } else if step > 0 {
+                    start
+                } else {
+                    end - 1
+                };
                 items.push(Item::Range { start, step: if n == 0 { 1 } else { step }, length: n });
             }
         }
@@ -184,7 +189,10 @@ pub(crate) struct SliceKernel {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum AxisPart {
     /// The first element and the number of elements, for each block along the axis.
-    Range { step: isize, parts: Vec<(usize, usize)> },
+    Range {
+        step: isize,
+        parts: Vec<(usize, usize)>,
+    },
     Index(usize),
     NewAxis,
 }

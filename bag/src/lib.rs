@@ -1,1 +1,50 @@
-//! Lazy, partitioned bags of any Rust values
+//! Lazy, partitioned bags of any Rust values.
+//!
+//! ```text
+//!     read_text("logs/*.gz")        from_sequence(items, 8)
+//!            │ a file a partition          │ a slice a partition
+//!            ▼                             ▼
+//!     ┌─ run: one task a partition ───────────────────────────────────────┐
+//!     │  read ─► map ─► filter ─► flat_map ─► fold                        │   some hundred elements at a time go through all steps
+//!     └───────────────────────────────────────────────────────────────────┘   before the next are read
+//!            │ one small value a partition
+//!            ▼
+//!     tree of combines, eight at a time, in a fixed order  ─►  one value
+//! ```
+//! A [`Bag<T>`] describes work; nothing is read and no closure is called until it is computed. Steps on single elements and the reduction that
+//! consumes them are one task a partition, and a partition is never held whole between steps. Every result is the same each time: partitions are
+//! combined in a fixed order, and groups come out in the order in which their keys were first seen.
+//!
+//! ```
+//! use arras_bag::Bag;
+//! use arras_core::evaluate;
+//! let counts = Bag::from_sequence(["the cat sat on the mat", "the dog sat on the mat"], 2)
+//!     .flat_map(|line: &&str| line.split(' ').map(str::to_owned).collect::<Vec<_>>())
+//!     .foldby(|word: &String| word.clone(), 0u64, |total, _| total + 1, |a, b| a + b);
+//! let expected = [("the", 4), ("cat", 1), ("sat", 2), ("on", 2), ("mat", 2), ("dog", 1)];
+//! assert_eq!(evaluate(&counts)?, expected.map(|(word, n)| (word.to_owned(), n)));
+//! # Ok::<(), arras_core::Error>(())
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod bag;
+mod batch;
+mod by_key;
+mod elementwise;
+mod error;
+mod groups;
+mod lines;
+mod partition;
+mod partitions;
+mod reduce;
+mod run;
+mod sequence;
+mod take;
+mod text;
+mod tree;
+
+pub use bag::Bag;
+pub use error::Error;
+pub use partition::{Element, Partition};
+pub use text::{PathPattern, ReadText, TextPaths};

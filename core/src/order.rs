@@ -291,7 +291,9 @@ impl<Size: Fn(u32) -> u64> Placed<'_, Size> {
         let fits = all_can
             && match self.residues {
                 Some(_) => held <= (self.size)(id),
-                None => n_ready == 1 || n_ready <= FEW_READERS && of.iter().all(|&reader| self.edges.tasks(reader).all(|input| input == id)),
+                None => {
+                    n_ready == 1 || n_ready <= FEW_READERS && of.iter().all(|&reader| self.edges.tasks(reader).all(|input| input == id))
+                }
             };
         for &reader in of.iter().rev() {
             if self.is_ready(reader) && (fits || self.frees_its_size(reader)) {

@@ -10,6 +10,7 @@ mod all {
     mod merge;
     mod optimise;
     mod order;
+    mod order_of_trees;
     mod portable;
     mod reference;
     mod value;

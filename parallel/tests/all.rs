@@ -54,7 +54,10 @@ fn calls_may_stand_on_a_shared_delayed_value() {
         },
         (),
     );
-    let scaled = Parallel::new().n_jobs(2).run((0..4).map(|k| delayed(|data: &Vec<f64>, k: i32| data.iter().sum::<f64>() * f64::from(k), (&data, k)))).unwrap();
+    let scaled = Parallel::new()
+        .n_jobs(2)
+        .run((0..4).map(|k| delayed(|data: &Vec<f64>, k: i32| data.iter().sum::<f64>() * f64::from(k), (&data, k))))
+        .unwrap();
     assert_eq!(scaled, [0.0, 6.0, 12.0, 18.0]);
     assert_eq!(loads.load(Ordering::SeqCst), 1);
 }
@@ -107,7 +110,10 @@ fn without_a_number_the_context_decides() {
     let workers = || Parallel::new().map([()], |()| current_scheduler().unwrap().n_workers()).unwrap()[0];
     assert_eq!(workers(), 1);
     assert_eq!(with_scheduler(Threads::new(3), workers), 3);
-    assert_eq!(with_scheduler(Threads::new(3), || Parallel::new().n_jobs(2).map([()], |()| current_scheduler().unwrap().n_workers())).unwrap(), [2]);
+    assert_eq!(
+        with_scheduler(Threads::new(3), || Parallel::new().n_jobs(2).map([()], |()| current_scheduler().unwrap().n_workers())).unwrap(),
+        [2]
+    );
 }
 
 #[test]

@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use arras_core::{Plan, Source};
 
+use crate::passes::fill;
+
 /// Counts, for each task of a plan, the inputs it waits for and the readers that will still come.
 ///
 /// The counts are atomic so that several threads can report; one thread may use it alone. What a task wrote before it was reported is visible to whoever is told
@@ -22,9 +24,8 @@ pub(crate) struct Bookkeeping {
 
 impl Bookkeeping {
     pub(crate) fn new(plan: &Plan) -> Bookkeeping {
-        let ids = 0..plan.len() as u32;
-        let waiting = ids.clone().map(|id| AtomicU32::new(plan.task_inputs(id).count() as u32)).collect();
-        let unread: Box<[AtomicU32]> = ids.map(|id| AtomicU32::new(plan.readers(id).len() as u32)).collect();
+        let waiting = fill(plan.len(), |id| AtomicU32::new(plan.task_inputs(id).count() as u32));
+        let unread = fill(plan.len(), |id| AtomicU32::new(plan.readers(id).len() as u32));
         for output in plan.outputs() {
             if let Source::Task(id) = output {
                 // The caller reads it, after the run: it is never releasable.

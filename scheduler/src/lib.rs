@@ -17,6 +17,7 @@ mod cancel;
 mod compute;
 mod current;
 mod observer;
+mod passes;
 mod report;
 mod scheduler;
 mod slots;

@@ -8,6 +8,8 @@ use std::cell::UnsafeCell;
 
 use arras_core::Value;
 
+use crate::passes::fill;
+
 pub(crate) struct Slots(Box<[UnsafeCell<Option<Value>>]>);
 
 // SAFETY: a Value may be sent to and shared between threads; that no slot is written while another thread looks at it is what the callers of the
@@ -16,7 +18,7 @@ unsafe impl Sync for Slots {}
 
 impl Slots {
     pub(crate) fn new(n: usize) -> Slots {
-        Slots((0..n).map(|_| UnsafeCell::new(None)).collect())
+        Slots(fill(n, |_| UnsafeCell::new(None)))
     }
 
     /// Stores the value of a task.

@@ -22,7 +22,8 @@ fn the_default_features_bring_no_polars() {
 
 #[test]
 fn each_feature_brings_its_crate_alone() {
-    for (feature, own) in [("array", "arras-array v"), ("bag", "arras-bag v"), ("parallel", "arras-parallel v"), ("frame", "arras-frame v")] {
+    for (feature, own) in [("array", "arras-array v"), ("bag", "arras-bag v"), ("parallel", "arras-parallel v"), ("frame", "arras-frame v")]
+    {
         let tree = tree(&["--no-default-features", "--features", feature]);
         assert!(tree.contains(own));
         for other in ["arras-array v", "arras-bag v", "arras-parallel v", "arras-frame v"] {
@@ -95,7 +96,8 @@ fn unsafe_code_stays_in_the_files_named_for_it() {
     for own in ["src", "array", "bag", "frame", "parallel", "core", "scheduler", "benches"] {
         for file in rust_files(&root.join(own)) {
             let text = std::fs::read_to_string(&file).unwrap();
-            if text.lines().any(|line| !line.trim_start().starts_with("//") && (line.contains("unsafe {") || line.contains("unsafe impl"))) {
+            if text.lines().any(|line| !line.trim_start().starts_with("//") && (line.contains("unsafe {") || line.contains("unsafe impl")))
+            {
                 found.push(file.strip_prefix(root).unwrap().display().to_string());
             }
         }

@@ -18,7 +18,8 @@ fn every_scheduler_gives_the_same_bits() {
     let x = Rng::seed(11).uniform(-1.0, 1.0, [300, 200], [70, 33]).unwrap();
     let y = (&x - x.mean_axis(0)) / (1.0 + x.square().sum_axis(arras::array::Axes::from(1).keepdims()).sqrt());
     let both = (y.sum(), y.max_axis(0));
-    let bits = |(sum, max): (ndarray::ArrayD<f64>, ndarray::ArrayD<f64>)| -> Vec<u64> { sum.iter().chain(&max).map(|x| x.to_bits()).collect() };
+    let bits =
+        |(sum, max): (ndarray::ArrayD<f64>, ndarray::ArrayD<f64>)| -> Vec<u64> { sum.iter().chain(&max).map(|x| x.to_bits()).collect() };
     let expected = bits(both.compute_with(&Synchronous).unwrap());
     for n in [1, 2, 3, 5] {
         assert_eq!(bits(both.compute_with(&Threads::new(n)).unwrap()), expected, "{n} threads");
@@ -30,7 +31,9 @@ fn collections_inside_parallel_calls_inside_tasks() {
     let sums = Parallel::new()
         .n_jobs(2)
         .map(1..=4u64, |k| {
-            let inner = Parallel::new().n_jobs(2).map(0..3u64, move |i| Bag::from_sequence(0..=i, 2).map(move |x: &u64| x * k).sum().compute().unwrap());
+            let inner = Parallel::new()
+                .n_jobs(2)
+                .map(0..3u64, move |i| Bag::from_sequence(0..=i, 2).map(move |x: &u64| x * k).sum().compute().unwrap());
             inner.unwrap().iter().sum::<u64>()
         })
         .unwrap();

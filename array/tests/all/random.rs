@@ -12,9 +12,8 @@ fn the_numbers_do_not_change_from_release_to_release() {
     let x = Rng::seed(42).uniform(0.0, 1.0, 4, 2).unwrap();
     // ChaCha8, seed 42, stream 0: what rand_chacha itself draws one after another.
     let mut generator = <rand_chacha::ChaCha8Rng as rand_chacha::rand_core::SeedableRng>::seed_from_u64(42);
-    let expected: Vec<f64> = (0..4)
-        .map(|_| (rand_chacha::rand_core::Rng::next_u64(&mut generator) >> 11) as f64 / (1u64 << 53) as f64)
-        .collect();
+    let expected: Vec<f64> =
+        (0..4).map(|_| (rand_chacha::rand_core::Rng::next_u64(&mut generator) >> 11) as f64 / (1u64 << 53) as f64).collect();
     assert_eq!(computed(&x).into_raw_vec_and_offset().0, expected);
 }
 

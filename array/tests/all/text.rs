@@ -34,7 +34,7 @@ true_divide by 100.0  f64 ()
             square  f64 (100,), 4 blocks
               uniform -1..1  f64 (100,), 4 blocks
 graph: 6 tasks in 3 layers, depth 3
-  4 × sum-partial (uniform+square+uniform+square+add+less+sum), 8 B each
+  4 × sum-partial (uniform+square+add+less+sum), 8 B each
   1 × sum ← sum-partial, 8 B each
   1 × true_divide (astype+multiply+true_divide) ← sum, 8 B each
 memory: at most 40 B of results at once on one thread

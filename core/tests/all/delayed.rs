@@ -21,6 +21,7 @@ fn functions_of_no_to_eight_parameters() {
     assert_eq!(evaluate(&delayed(six, (1, 2, d(3), 4, 5, d(6)))).unwrap(), 123456);
     let seven = |a: i64, b: i64, c: i64, e: i64, f: i64, g: &i64, h: u8| [a, b, c, e, f, *g, h.into()].iter().fold(0, |n, x| n * 10 + x);
     assert_eq!(evaluate(&delayed(seven, (1, 2, d(3), 4, 5, d(6), 7u8))).unwrap(), 1234567);
+    #[allow(clippy::too_many_arguments)]
     fn eight(a: i64, b: i64, c: i64, e: i64, f: i64, g: &i64, h: i64, i: f64) -> f64 {
         [a, b, c, e, f, *g, h].iter().fold(0, |n, x| n * 10 + x) as f64 + i
     }
@@ -43,8 +44,21 @@ fn vectors_and_tuples_of_delayed_are_arguments() {
 fn operators_in_all_their_forms() {
     let (x, y) = (Delayed::value(7i64), Delayed::value(2i64));
     let all = vec![
-        &x + &y, x.clone() - y.clone(), &x * y.clone(), x.clone() / &y, &x % &y, -&x, -x.clone(),
-        &x + 10, x.clone() - 10, 10 * &x, 100 / x.clone(), 100 % &x, 10 - &x, &x / 2, x.clone() % 4,
+        &x + &y,
+        x.clone() - y.clone(),
+        &x * y.clone(),
+        x.clone() / &y,
+        &x % &y,
+        -&x,
+        -x.clone(),
+        &x + 10,
+        x.clone() - 10,
+        10 * &x,
+        100 / x.clone(),
+        100 % &x,
+        10 - &x,
+        &x / 2,
+        x.clone() % 4,
     ];
     assert_eq!(evaluate(&all).unwrap(), [9, 5, 14, 3, 1, -7, -7, 17, -3, 70, 14, 2, 3, 3, 3]);
     assert_eq!(evaluate(&(1.0 / (Delayed::value(4.0f64) - 2.0))).unwrap(), 0.5);
@@ -110,7 +124,12 @@ fn closures_that_capture_have_names_of_their_own_and_closures_of_one_function_di
 
 #[test]
 fn values_written_alike_but_of_different_types_are_different_values() {
-    let of = (Delayed::value(vec![1i64, 2]), Delayed::value(vec![1u8, 2]), Delayed::value(Vec::<String>::new()), Delayed::value(Vec::<f64>::new()));
+    let of = (
+        Delayed::value(vec![1i64, 2]),
+        Delayed::value(vec![1u8, 2]),
+        Delayed::value(Vec::<String>::new()),
+        Delayed::value(Vec::<f64>::new()),
+    );
     assert_eq!(evaluate(&of).unwrap(), (vec![1, 2], vec![1, 2], vec![], vec![]));
     let options = (Delayed::value(Some(1i32)), Delayed::value(Some(1u64)), Delayed::value(None::<i8>), Delayed::value(None::<i16>));
     assert_eq!(evaluate(&options).unwrap(), (Some(1), Some(1), None, None));
@@ -181,7 +200,10 @@ fn tuples_vectors_options_and_references_are_collections() {
     let y = || "y".to_owned();
     assert_eq!(evaluate(&nested).unwrap(), ((1, vec![y(), y()]), Some(y()), None, vec![]));
     assert_eq!(nested.keys().len(), 4);
-    assert_eq!(evaluate(&(x.clone(), x.clone(), x.clone(), x.clone(), x.clone(), x.clone(), x.clone(), x)).unwrap(), (1, 1, 1, 1, 1, 1, 1, 1));
+    assert_eq!(
+        evaluate(&(x.clone(), x.clone(), x.clone(), x.clone(), x.clone(), x.clone(), x.clone(), x)).unwrap(),
+        (1, 1, 1, 1, 1, 1, 1, 1)
+    );
     let failed = evaluate(&(Delayed::<u8>::failed(Error::collection(arras_core::Panic::new("no"))), Delayed::value(1))).map(drop);
     assert_eq!(failed.unwrap_err().to_string(), "panicked: no");
 }

@@ -73,7 +73,7 @@ fn a_failed_task_is_named_with_its_function_and_what_it_said() {
 
 #[test]
 fn a_failed_step_of_a_fused_chain_is_named() {
-    fn parse(text: &String) -> Result<i64, ParseIntError> {
+    fn parse(text: String) -> Result<i64, ParseIntError> {
         text.parse()
     }
     fn double(x: &i64) -> i64 {
@@ -108,7 +108,11 @@ fn wrong_types_and_wrong_numbers_of_inputs_are_errors_that_name_both() {
     ]);
     let text = |key: &str| get::<i64>(&graph, key).unwrap_err().to_string();
     assert!(text("types").ends_with("expected a value of type i64, found alloc::string::String"), "{}", text("types"));
-    assert!(text("few").ends_with("a function of 2 parameters was called with 1 input: give its task one key for each parameter"), "{}", text("few"));
+    assert!(
+        text("few").ends_with("a function of 2 parameters was called with 1 input: give its task one key for each parameter"),
+        "{}",
+        text("few")
+    );
     assert!(text("many").contains("a function of 2 parameters was called with 3 inputs"), "{}", text("many"));
     let error = get::<u8>(&graph, "a").unwrap_err();
     assert_eq!(error.to_string(), "expected a value of type u8, found i64");

@@ -1,7 +1,8 @@
 //! A graph is a keyed map of tasks: built by hand or by collections, looked into, edited, merged and checked.
 
 use arras_core::{
-    Delayed, Error, Func, Graph, GridBuilder, Inputs, Key, Layer, Name, Sizes, Task, Value, alias, explain, get, get_values, task, task_of_many, value,
+    Delayed, Error, Func, Graph, GridBuilder, Inputs, Key, Layer, Name, Sizes, Task, Value, alias, explain, get, get_values, task,
+    task_of_many, value,
 };
 
 /// A layer of numbers: block `i` is `10 i`.
@@ -207,7 +208,8 @@ fn missing_keys_name_their_reader() {
 
 #[test]
 fn cycles_are_named_from_reader_to_read() {
-    let mut graph = Graph::from_iter([("a", alias("b")), ("b", task(|x: &i64, _y: &i64| *x, ("z", "c"))), ("c", alias("a")), ("z", value(1i64))]);
+    let mut graph =
+        Graph::from_iter([("a", alias("b")), ("b", task(|x: &i64, _y: &i64| *x, ("z", "c"))), ("c", alias("a")), ("z", value(1i64))]);
     let Err(Error::Cycle { keys }) = graph.check() else { panic!("a cycle") };
     assert_eq!(keys, ["a", "b", "c"].map(Key::from));
     assert_eq!(graph.check().unwrap_err().to_string(), "the graph has a cycle: \"a\" → \"b\" → \"c\" → \"a\"");

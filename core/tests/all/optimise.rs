@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use arras_core::optimise::{cull, fuse, inline, optimise};
-use arras_core::{Func, Graph, GridBuilder, Input, Key, Layer, Name, Plan, Sizes, Task, Value, alias, explain, get, get_values, task, value};
+use arras_core::{
+    Func, Graph, GridBuilder, Input, Key, Layer, Name, Plan, Sizes, Task, Value, alias, explain, get, get_values, task, value,
+};
 use proptest::prelude::*;
 
 use super::reference::{ancestors, cases, integers, mix};

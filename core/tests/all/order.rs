@@ -1,7 +1,5 @@
 //! Tasks run in an order in which values die young. Each test is a drawing, the order expected of it, and the most values (or bytes) held at once.
 
-use proptest::prelude::*;
-
 use super::drawing::Drawing;
 
 #[test]
@@ -60,7 +58,11 @@ fn a_value_that_feeds_a_mean_and_a_variance_feeds_both_and_goes() {
     reduction(&mut drawing, "s", 32, 2, "mean");
     reduction(&mut drawing, "q", 32, 2, "var");
     let run = drawing.run("mean var");
-    assert!(run.text().starts_with("x0 s0 q0 x1 s1 mean1_0 q1 var1_0 x2 s2 q2 x3 s3 mean1_1 mean2_0 q3 var1_1 var2_0 x4"), "{}", run.text());
+    assert!(
+        run.text().starts_with("x0 s0 q0 x1 s1 mean1_0 q1 var1_0 x2 s2 q2 x3 s3 mean1_1 mean2_0 q3 var1_1 var2_0 x4"),
+        "{}",
+        run.text()
+    );
     assert_eq!(run.peak, 2 * 5 + 3, "a value a level of each, and the last three");
     // Five statistics of a hundred blocks hold no more blocks than one of them.
     let mut drawing = Drawing::default();
@@ -220,47 +222,4 @@ fn wide_readers_of_shared_values_are_ordered_in_linear_time() {
     let plan = arras_core::Plan::new(&graph, &wanted).unwrap();
     assert_eq!(plan.len(), 2 * N + 2);
     assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
-}
-
-/// A tree: each task but the last is read by one of a higher number. Sizes, and the reader of each.
-fn trees() -> impl Strategy<Value = Vec<(u64, prop::sample::Index)>> {
-    prop::collection::vec((1u64..50, any::<prop::sample::Index>()), 1..8)
-}
-
-/// The least that any order holds which finishes one input of a task before it starts the next.
-fn least(task: usize, inputs: &[Vec<usize>], sizes: &[u64]) -> u64 {
-    let needs: Vec<(u64, u64)> = inputs[task].iter().map(|&input| (least(input, inputs, sizes), sizes[input])).collect();
-    fn best(needs: &mut Vec<(u64, u64)>, from: usize, held: u64, own: u64) -> u64 {
-        if from == needs.len() {
-            return held + own;
-        }
-        let mut least = u64::MAX;
-        for i in from..needs.len() {
-            needs.swap(from, i);
-            let (need, size) = needs[from];
-            least = least.min((held + need).max(best(needs, from + 1, held + size, own)));
-            needs.swap(from, i);
-        }
-        least
-    }
-    best(&mut needs.clone(), 0, 0, sizes[task])
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn of_a_tree_no_depth_first_order_holds_less(tree in trees()) {
-        let (mut drawing, mut inputs) = (Drawing::default(), vec![Vec::new(); tree.len()]);
-        for (task, (_, reader)) in tree.iter().enumerate().take(tree.len() - 1) {
-            inputs[task + 1 + reader.index(tree.len() - 1 - task)].push(task);
-        }
-        for (task, (size, _)) in tree.iter().enumerate() {
-            drawing.reads(format!("t{task}"), inputs[task].iter().map(|input| format!("t{input}")));
-            drawing.size(format!("t{task}"), *size);
-        }
-        let sizes: Vec<u64> = tree.iter().map(|(size, _)| *size).collect();
-        let last = tree.len() - 1;
-        prop_assert_eq!(drawing.run(&format!("t{last}")).peak, least(last, &inputs, &sizes));
-    }
 }

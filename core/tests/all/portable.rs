@@ -7,7 +7,8 @@ use std::process::Command;
 
 use arras_core::portable::{FuncWire, WireError, executable_id};
 use arras_core::{
-    BoxError, Error, Func, Graph, GridBuilder, Inputs, Kernel, Key, Layer, Name, Opaque, Plan, Task, Value, alias, optimise, task, value, with,
+    BoxError, Error, Func, Graph, GridBuilder, Inputs, Kernel, Key, Layer, Name, Opaque, Plan, Task, Value, alias, optimise, task, value,
+    with,
 };
 use serde::{Deserialize, Serialize};
 
@@ -99,7 +100,11 @@ fn other_process(executable: &Path, message: &[u8]) -> (String, String, String) 
     let test = "all::portable::functions_run_in_another_process";
     let output = Command::new(executable).args(["--exact", test, "--nocapture"]).env(WIRES, hex(message)).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    let said = text.lines().find_map(|line| line.split_once(MARK)).unwrap_or_else(|| panic!("{text} {}", String::from_utf8_lossy(&output.stderr))).1;
+    let said = text
+        .lines()
+        .find_map(|line| line.split_once(MARK))
+        .unwrap_or_else(|| panic!("{text} {}", String::from_utf8_lossy(&output.stderr)))
+        .1;
     let mut parts = said.splitn(3, ' ').map(str::to_owned);
     let mut part = || parts.next().unwrap();
     (part(), part(), part())
@@ -109,7 +114,8 @@ fn other_process(executable: &Path, message: &[u8]) -> (String, String, String) 
 fn functions_run_in_another_process() {
     if let Ok(message) = std::env::var(WIRES) {
         let wires: Vec<FuncWire> = rmp_serde::from_slice(&from_hex(&message)).unwrap();
-        let results: Vec<_> = wires.iter().map(|wire| Func::from_wire(wire).map(|func| call(&func)).map_err(|error| error.to_string())).collect();
+        let results: Vec<_> =
+            wires.iter().map(|wire| Func::from_wire(wire).map(|func| call(&func)).map_err(|error| error.to_string())).collect();
         println!("\n{MARK}{} {:p} {results:?}", executable_id().unwrap(), double as fn(&i64) -> i64);
         return;
     }

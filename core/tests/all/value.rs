@@ -129,7 +129,15 @@ fn sizes_follow_what_is_behind_pointers() {
     assert_eq!(size(Value::new(Opaque([0u64; 4]))), 32);
     // A serialisation that fails does not matter here.
     let poisoned = std::sync::Mutex::new(7u64);
-    std::thread::scope(|scope| scope.spawn(|| { let _held = poisoned.lock(); std::panic::resume_unwind(Box::new(())) }).join().unwrap_err());
+    std::thread::scope(|scope| {
+        scope
+            .spawn(|| {
+                let _held = poisoned.lock();
+                std::panic::resume_unwind(Box::new(()))
+            })
+            .join()
+            .unwrap_err()
+    });
     assert!(size(Value::new(Arc::new(poisoned))) >= 8);
 }
 

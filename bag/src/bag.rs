@@ -1,0 +1,360 @@
+//! `Bag<T>`: the handle, and how it becomes a graph.
+//!
+//! ```text
+//!     Bag ─┬─ segment: base "from_sequence-9f2c…" (4 partitions), steps [map, filter]
+//!          └─ segment: base "read_text-07aa…" (2 partitions), steps [lines, map, filter]        more than one after `concat`
+//!     graph()  ──►  one layer a segment: base i ──run(steps, sink)──► value i
+//! ```
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use arras_core::{Collection, Func, Graph, GridBuilder, Inputs, Key, Layer, Name, Persist, Token, Tokenizer, Value};
+
+use crate::batch::{BATCH, Batch, cell, lock, slot};
+use crate::error::Error;
+use crate::partition::{Element, Partition};
+use crate::run::{Origin, Run, Sink, Step, token_after};
+use crate::sequence;
+
+/// A lazy sequence of values in partitions, computed a partition a task.
+///
+/// Building one does no work proportional to its elements. Cloning it copies a pointer. Computing it gives all elements, in order, as a `Vec<T>`.
+/// Methods that cannot work (a bag of no partitions) give a bag that carries the [`Error`], which computing it returns before anything runs.
+///
+/// ```
+/// use arras_bag::Bag;
+/// use arras_core::evaluate;
+/// let squares = Bag::from_sequence(0..10i64, 3).map(|x: &i64| x * x).filter(|x: &i64| x % 2 == 0);
+/// assert_eq!(squares.n_partitions(), 3);
+/// assert_eq!(evaluate(&squares)?, [0, 4, 16, 36, 64]);
+/// # Ok::<(), arras_core::Error>(())
+/// ```
+pub struct Bag<T> {
+    state: Arc<Result<Vec<Segment>, arras_core::Error>>,
+    marker: PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for Bag<T> {
+    fn clone(&self) -> Bag<T> {
+        Bag { state: Arc::clone(&self.state), marker: PhantomData }
+    }
+}
+
+/// A layer that runs start from: partitions in memory, files to read, or what other tasks make.
+#[derive(Clone)]
+pub(crate) struct Base {
+    pub(crate) graph: Graph,
+    pub(crate) name: Name,
+    pub(crate) n_partitions: u32,
+    /// What `explain()` says of it.
+    pub(crate) story: String,
+}
+
+/// Partitions that go through the same run.
+#[derive(Clone)]
+pub(crate) struct Segment {
+    pub(crate) base: Base,
+    pub(crate) origin: Origin,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) token: Token,
+    /// Whether the base's values are partitions, so that there is nothing to run until there are steps.
+    pub(crate) ready: bool,
+}
+
+/// The values that a bag's tasks make: a graph, and where they are in it, in order.
+pub(crate) struct Lowered {
+    pub(crate) graph: Graph,
+    pub(crate) places: Vec<(Name, u32)>,
+}
+
+/// A value that all partitions of a reduction share, such as the first value of a fold.
+pub(crate) struct Constant {
+    name: Name,
+    value: Value,
+}
+
+impl Constant {
+    pub(crate) fn new(operation: &str, value: Value) -> Constant {
+        let token = value.token().unwrap_or_else(Token::unique);
+        Constant { name: Name::from_token(operation, token), value }
+    }
+
+    pub(crate) fn name(&self) -> &Name {
+        &self.name
+    }
+
+    pub(crate) fn layer(&self) -> Layer {
+        Layer::values(self.name.clone(), &[1], vec![self.value.clone()])
+    }
+}
+
+/// Steps push to each other, so a run's length is the depth of its calls. More than so many are refused.
+const MOST_STEPS: usize = 256;
+
+impl Base {
+    /// A layer of values, one a partition.
+    pub(crate) fn of_values(name: Name, values: Vec<Value>, story: String) -> Base {
+        let n_partitions = values.len() as u32;
+        let mut graph = Graph::new();
+        graph.insert_layer(Layer::values(name.clone(), &[n_partitions], values));
+        Base { graph, name, n_partitions, story }
+    }
+
+    /// The one value of a task.
+    pub(crate) fn of_task(graph: Graph, key: &Key, story: String) -> Base {
+        Base { graph, name: key.name().clone(), n_partitions: 1, story }
+    }
+}
+
+impl Segment {
+    /// Partitions of `T` that are there, or that tasks make.
+    pub(crate) fn of_partitions<T: Send + Sync + 'static>(base: Base) -> Segment {
+        let token = Tokenizer::new().text(base.name.as_str()).finish();
+        let origin = Origin { open: sequence::open::<T>(), slot: slot::<T>() };
+        Segment { base, origin, steps: Vec::new(), token, ready: true }
+    }
+
+    pub(crate) fn run(&self, sink: Sink, first_batch: usize) -> Run {
+        Run { origin: self.origin.clone(), steps: self.steps.clone(), sink, first_batch }
+    }
+
+    /// The name of the layer of runs that end in `sink`.
+    pub(crate) fn name(&self, operation: &str, sink: &Sink, shared: &[Constant]) -> Name {
+        let mut tokenizer = Tokenizer::new();
+        tokenizer.token(token_after(self.token, operation, &sink.push));
+        for constant in shared {
+            tokenizer.text(constant.name.as_str());
+        }
+        Name::from_token(operation, tokenizer.finish())
+    }
+
+    fn operation(&self) -> &str {
+        self.steps.last().map_or_else(|| self.base.name.operation(), |step| step.label.split('(').next().unwrap_or("bag"))
+    }
+
+    /// The runs as one layer over the base, one task a partition.
+    fn lower(&self, graph: &mut Graph, name: Name, sink: Sink, shared: &[Constant]) {
+        graph.merge(&self.base.graph);
+        let mut builder = GridBuilder::new(name, &[self.base.n_partitions]);
+        let base = builder.depends_on(self.base.name.clone());
+        let mut inputs = vec![(base, 0)];
+        for constant in shared {
+            graph.insert_layer(constant.layer());
+            inputs.push((builder.depends_on(constant.name.clone()), 0));
+        }
+        let func = builder.func(self.run(sink, BATCH).into_func());
+        builder.reserve_inputs(inputs.len() * self.base.n_partitions as usize);
+        for i in 0..self.base.n_partitions {
+            inputs[0].1 = i;
+            builder.call(func, inputs.iter().copied());
+        }
+        graph.insert_layer(builder.build());
+    }
+
+    fn describe(&self) -> String {
+        let mut text = self.base.story.clone();
+        for step in &self.steps {
+            text.push_str(" → ");
+            text.push_str(&step.label);
+        }
+        text
+    }
+}
+
+impl<T> Bag<T> {
+    pub(crate) fn new(segments: Vec<Segment>) -> Bag<T> {
+        Bag { state: Arc::new(Ok(segments)), marker: PhantomData }
+    }
+
+    /// A bag that carries what was wrong when it was built.
+    pub(crate) fn failed(error: impl Into<arras_core::Error>) -> Bag<T> {
+        Bag { state: Arc::new(Err(error.into())), marker: PhantomData }
+    }
+
+    pub(crate) fn segments(&self) -> Result<&[Segment], arras_core::Error> {
+        match &*self.state {
+            Ok(segments) => Ok(segments),
+            Err(error) => Err(error.clone()),
+        }
+    }
+
+    /// A bag whose runs go on with one more step.
+    pub(crate) fn with_step<R>(&self, operation: &str, step: &Step) -> Bag<R> {
+        let segments = match self.segments() {
+            Ok(segments) => segments,
+            Err(error) => return Bag::failed(error),
+        };
+        if segments.iter().any(|segment| segment.steps.len() == MOST_STEPS) {
+            return Bag::failed(Error::TooManySteps { limit: MOST_STEPS });
+        }
+        Bag::new(
+            segments
+                .iter()
+                .map(|segment| {
+                    let mut segment = segment.clone();
+                    segment.steps.push(step.clone());
+                    segment.token = token_after(segment.token, operation, &step.push);
+                    segment.ready = false;
+                    segment
+                })
+                .collect(),
+        )
+    }
+
+    /// The tasks that run all partitions into `sink`.
+    pub(crate) fn lower(&self, operation: &str, sink: &Sink, shared: &[Constant]) -> Result<Lowered, arras_core::Error> {
+        let mut lowered = Lowered { graph: Graph::new(), places: Vec::with_capacity(self.n_partitions()) };
+        for segment in self.segments()? {
+            let name = segment.name(operation, sink, shared);
+            segment.lower(&mut lowered.graph, name.clone(), sink.clone(), shared);
+            lowered.places.extend((0..segment.base.n_partitions).map(|i| (name.clone(), i)));
+        }
+        Ok(lowered)
+    }
+
+    /// The number of partitions; 0 if the bag could not be built.
+    pub fn n_partitions(&self) -> usize {
+        self.segments().map_or(0, |segments| segments.iter().map(|segment| segment.base.n_partitions as usize).sum())
+    }
+
+    /// Where the bag's elements come from and go through, in one line.
+    pub(crate) fn stories(&self) -> String {
+        let stories = |segments: &[Segment]| segments.iter().map(Segment::describe).collect::<Vec<_>>().join(" + ");
+        self.segments().map_or_else(|error| format!("failed: {error}"), stories)
+    }
+
+    /// What `explain()` says: one line a segment, each one task a partition.
+    fn story(&self) -> String {
+        use std::fmt::Write as _;
+        let mut text = String::new();
+        match self.segments() {
+            Err(error) => {
+                let _ = writeln!(text, "bag that could not be built: {error}");
+            }
+            Ok(segments) => {
+                let n = self.n_partitions();
+                let _ = writeln!(text, "bag of {n} partition{}", if n == 1 { "" } else { "s" });
+                for segment in segments {
+                    let tasks = if segment.ready { 0 } else { segment.base.n_partitions };
+                    let _ = writeln!(text, "  {}   [{tasks} task{}]", segment.describe(), if tasks == 1 { "" } else { "s" });
+                }
+            }
+        }
+        text
+    }
+}
+
+impl<T: Element + Clone> Bag<T> {
+    /// The name of each segment's partitions.
+    fn names(segments: &[Segment]) -> impl Iterator<Item = Name> {
+        let sink = collect_sink::<T>();
+        segments.iter().map(move |segment| match segment.ready {
+            true => segment.base.name.clone(),
+            false => segment.name(segment.operation(), &sink, &[]),
+        })
+    }
+
+    /// The name of the bag's partitions, the first part of their keys; of the first, if it was put together of several.
+    pub fn name(&self) -> Option<Name> {
+        Self::names(self.segments().ok()?).next()
+    }
+
+    /// The tasks that make all partitions as [`Partition<T>`].
+    pub(crate) fn lower_partitions(&self) -> Result<Lowered, arras_core::Error> {
+        let segments = self.segments()?;
+        let mut lowered = Lowered { graph: Graph::new(), places: Vec::with_capacity(self.n_partitions()) };
+        for (segment, name) in segments.iter().zip(Self::names(segments)) {
+            if segment.ready {
+                lowered.graph.merge(&segment.base.graph);
+            } else {
+                segment.lower(&mut lowered.graph, name.clone(), collect_sink::<T>(), &[]);
+            }
+            lowered.places.extend((0..segment.base.n_partitions).map(|i| (name.clone(), i)));
+        }
+        Ok(lowered)
+    }
+}
+
+/// Gathers what arrives as a partition.
+pub(crate) fn collect_sink<T: Element + Clone>() -> Sink {
+    Sink {
+        open: Func::erased::<Partition<T>, _>(|_| Ok(cell(Vec::<T>::new()))),
+        push: Func::erased::<Partition<T>, _>(|inputs: &Inputs<'_>| {
+            lock::<Batch<T>>(inputs.value(0))?.move_onto(&mut *lock::<Vec<T>>(inputs.value(1))?);
+            Ok(Value::new(true))
+        }),
+        close: Func::erased::<Partition<T>, _>(|inputs: &Inputs<'_>| {
+            let items = std::mem::take(&mut *lock::<Vec<T>>(inputs.value(0))?);
+            Ok(Partition(items).into_value())
+        }),
+        label: "collect".to_owned(),
+    }
+}
+
+impl<T: Element + Clone> Collection for Bag<T> {
+    type Output = Vec<T>;
+
+    fn graph(&self) -> arras_core::Result<Graph> {
+        Ok(self.lower_partitions()?.graph)
+    }
+
+    fn keys(&self) -> Vec<Key> {
+        let Ok(segments) = self.segments() else { return Vec::new() };
+        let names = Self::names(segments);
+        segments.iter().zip(names).flat_map(|(segment, name)| (0..segment.base.n_partitions).map(move |i| Key::from((&name, i)))).collect()
+    }
+
+    fn finish(&self, values: Vec<Value>) -> arras_core::Result<Vec<T>> {
+        let mut values = values.into_iter();
+        let Some(first) = values.next() else { return Ok(Vec::new()) };
+        let rest = values.collect::<Vec<_>>();
+        let mut items = first.into_inner::<Partition<T>>()?.0;
+        let mut length = 0;
+        for value in &rest {
+            length += value.get::<Partition<T>>()?.len();
+        }
+        items.reserve(length);
+        for value in rest {
+            items.append(&mut value.into_inner::<Partition<T>>()?.0);
+        }
+        Ok(items)
+    }
+
+    fn describe(&self) -> String {
+        self.story()
+    }
+}
+
+impl<T: Element + Clone> Persist for Bag<T> {
+    fn persisted(&self, values: Vec<Value>) -> arras_core::Result<Self> {
+        let mut values = values.into_iter();
+        let segments = self.segments()?;
+        let mut persisted = Vec::with_capacity(segments.len());
+        for (segment, name) in segments.iter().zip(Self::names(segments)) {
+            let own: Vec<Value> = values.by_ref().take(segment.base.n_partitions as usize).collect();
+            for value in &own {
+                value.get::<Partition<T>>()?;
+            }
+            let story = format!("{} (in memory)", segment.describe());
+            persisted.push(Segment::of_partitions::<T>(Base::of_values(name, own, story)));
+        }
+        Ok(Bag::new(persisted))
+    }
+}
+
+impl<T> fmt::Display for Bag<T> {
+    /// Its type, partitions and steps, never its elements.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let element = std::any::type_name::<T>();
+        let n = self.n_partitions();
+        write!(f, "Bag<{element}>({n} partition{}: {})", if n == 1 { "" } else { "s" }, self.stories())
+    }
+}
+
+impl<T> fmt::Debug for Bag<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

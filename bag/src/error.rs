@@ -1,0 +1,100 @@
+//! What can go wrong with a bag, with the file, line or partition it went wrong at.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What can go wrong when a bag is built or run.
+///
+/// Bags are built without `Result` where they can be: a bag built on an error carries it, and computing it returns it before anything runs.
+/// [`arras_core::Error::find`] gets it out.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A bag of no partitions. Raised at build.
+    #[error("{operation}: a bag needs at least one partition, not 0")]
+    ZeroPartitions {
+        /// The method.
+        operation: &'static str,
+    },
+    /// More steps in a row than one run can take. Raised at build.
+    #[error("a bag takes at most {limit} steps in a row: do more in one closure, or persist the bag in between")]
+    TooManySteps {
+        /// The limit.
+        limit: usize,
+    },
+    /// A file that is not there. Raised at build, and at run if it went away since.
+    #[error("{}: no such file", path.display())]
+    MissingFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A folder where a file should be. Raised at build.
+    #[error("{} is a folder: name its files, as in {:?}", path.display(), path.join("*"))]
+    IsFolder {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A pattern that no file matches, or an empty list of files. Raised at build.
+    #[error("no file matches {pattern:?}")]
+    NoMatch {
+        /// The pattern, empty for an empty list.
+        pattern: String,
+    },
+    /// A pattern that is not well formed. Raised at build.
+    #[error("{pattern:?} is not a pattern: {why}")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A file that could not be read. Raised at build or at run.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: Arc<std::io::Error>,
+    },
+    /// A compressed file that is cut off or damaged. Raised at run.
+    #[error("{}: damaged gzip data after {offset} bytes of text: {source}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Bytes of text that were read before the damage.
+        offset: u64,
+        /// What the decoder said.
+        source: Arc<std::io::Error>,
+    },
+    /// A file that is not UTF-8. Raised at run.
+    #[error(
+        "{}: line {line} is not UTF-8, at byte {offset} of the text: read it with `ReadText::new(..).lossy()` to replace what is not",
+        path.display()
+    )]
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: u64,
+        /// The first byte that is not UTF-8, counted from 0, in the text as it is after decompression.
+        offset: u64,
+    },
+    /// More distinct keys in one task than it can number. Raised at run.
+    #[error("more than {limit} distinct keys in one partition")]
+    TooManyKeys {
+        /// The limit.
+        limit: usize,
+    },
+    /// A reduction that has no answer for no elements. Raised at run.
+    #[error("{operation}: the bag has no elements; use `fold` with a first value to get an answer for an empty bag")]
+    Empty {
+        /// The method.
+        operation: &'static str,
+    },
+}
+
+impl From<Error> for arras_core::Error {
+    fn from(error: Error) -> arras_core::Error {
+        arras_core::Error::collection(error)
+    }
+}

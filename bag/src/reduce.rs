@@ -1,0 +1,250 @@
+//! Reductions to one value: `fold`, `reduce`, `count`, `sum`, `min`, `max`. Each partition streams into one small value; those are combined along a tree.
+
+use std::iter::Sum;
+
+use arras_core::{BoxError, Data, Delayed, Func, Inputs, Value};
+
+use crate::bag::{Bag, Constant};
+use crate::batch::{Batch, Items, cell, lock};
+use crate::error::Error;
+use crate::partition::{Element, Partition};
+use crate::run::Sink;
+use crate::tree;
+
+impl<T: Send + Sync + 'static> Bag<T> {
+    /// Folds each partition with `step`, beginning at `initial`, and the results with `combine`, from first to last.
+    ///
+    /// `initial` begins *every* partition, so it should change nothing when combined, as 0 does in a sum. For an empty bag the result is `initial`.
+    ///
+    /// ```
+    /// use arras_bag::Bag;
+    /// use arras_core::evaluate;
+    /// let numbers = Bag::from_sequence(1..=10u64, 3);
+    /// let (sum, n) = evaluate(&numbers.fold((0, 0), |(sum, n), x| (sum + x, n + 1), |a, b| (a.0 + b.0, a.1 + b.1)))?;
+    /// assert_eq!((sum, n), (55, 10));
+    /// # Ok::<(), arras_core::Error>(())
+    /// ```
+    pub fn fold<A, F, G>(&self, initial: A, step: F, combine: G) -> Delayed<A>
+    where
+        A: Data + Clone,
+        F: Fn(A, &T) -> A + Send + Sync + 'static,
+        G: Fn(A, A) -> A + Send + Sync + 'static,
+    {
+        let sink = Sink {
+            open: Func::erased::<A, _>(|inputs: &Inputs<'_>| Ok(cell(Some(inputs.get::<A>(0)?.clone())))),
+            push: Func::erased::<F, _>(move |inputs: &Inputs<'_>| fold_batch::<T, A>(inputs, |acc, items| items.fold(acc, &step))),
+            close: Func::erased::<A, _>(|inputs: &Inputs<'_>| Ok(Value::new(close::<A>(inputs)?))),
+            label: "fold".to_owned(),
+        };
+        let combine = Func::erased::<G, _>(move |inputs: &Inputs<'_>| {
+            let mut acc = inputs.get::<A>(0)?.clone();
+            for value in &inputs.values()[1..] {
+                acc = combine(acc, value.get::<A>()?.clone());
+            }
+            Ok(Value::new(acc))
+        });
+        self.reduction("fold", sink, &[Constant::new("initial", Value::new(initial))], combine, None)
+    }
+
+    /// Combines all elements into one with `function`, from first to last within each partition, then from first partition to last.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] at run if the bag has no elements. Empty partitions among others change nothing.
+    ///
+    /// # Examples
+    /// ```
+    /// use arras_bag::{Bag, Error};
+    /// use arras_core::evaluate;
+    /// let longest = |a: String, b: String| if b.len() > a.len() { b } else { a };
+    /// let words = ["a", "ccc", "bb"].map(str::to_owned);
+    /// assert_eq!(evaluate(&Bag::from_sequence(words, 2).reduce(longest))?, "ccc");
+    /// let error = evaluate(&Bag::from_sequence(Vec::<String>::new(), 2).reduce(longest)).unwrap_err();
+    /// assert!(matches!(error.find(), Some(Error::Empty { .. })));
+    /// # Ok::<(), arras_core::Error>(())
+    /// ```
+    pub fn reduce<F>(&self, function: F) -> Delayed<T>
+    where
+        T: Element + Data + Clone,
+        F: Fn(T, T) -> T + Clone + Send + Sync + 'static,
+    {
+        self.reduction_of_some::<Reduce, _>(move |acc: T, x: &T| function(acc, x.clone()))
+    }
+
+    /// The number of elements.
+    ///
+    /// ```
+    /// use arras_bag::Bag;
+    /// use arras_core::evaluate;
+    /// assert_eq!(evaluate(&Bag::from_sequence(0..100, 7).filter(|x| x % 3 == 0).count())?, 34);
+    /// # Ok::<(), arras_core::Error>(())
+    /// ```
+    pub fn count(&self) -> Delayed<u64> {
+        let sink = Sink {
+            open: Func::erased::<u64, _>(|_| Ok(cell(0u64))),
+            push: Func::erased::<Batch<T>, _>(|inputs: &Inputs<'_>| {
+                *lock::<u64>(inputs.value(1))? += lock::<Batch<T>>(inputs.value(0))?.len() as u64;
+                Ok(Value::new(true))
+            }),
+            close: Func::erased::<u64, _>(|inputs: &Inputs<'_>| Ok(Value::new(*lock::<u64>(inputs.value(0))?))),
+            label: "count".to_owned(),
+        };
+        let combine = Func::of_many(|counts: &[&u64]| counts.iter().copied().sum::<u64>());
+        self.reduction("count", sink, &[], combine, None)
+    }
+
+    /// The sum of the elements, by [`Sum`]; that of no elements is what [`Sum`] says it is.
+    ///
+    /// Numbers are added within batches and partitions, then across them, always in the same order: floating-point sums are the same bits each time, though not those of
+    /// one long loop.
+    ///
+    /// ```
+    /// use arras_bag::Bag;
+    /// use arras_core::evaluate;
+    /// assert_eq!(evaluate(&Bag::from_sequence(1..=100i64, 7).sum())?, 5050);
+    /// # Ok::<(), arras_core::Error>(())
+    /// ```
+    pub fn sum(&self) -> Delayed<T>
+    where
+        T: Data + Clone + Sum<T> + for<'a> Sum<&'a T>,
+    {
+        let sink = Sink {
+            open: Func::erased::<T, _>(|_| Ok(cell(Some(std::iter::empty::<T>().sum::<T>())))),
+            push: Func::erased::<T, _>(|inputs: &Inputs<'_>| {
+                fold_batch::<T, T>(inputs, |acc, items| [acc, items.sum::<T>()].into_iter().sum())
+            }),
+            close: Func::erased::<T, _>(|inputs: &Inputs<'_>| Ok(Value::new(close::<T>(inputs)?))),
+            label: "sum".to_owned(),
+        };
+        let combine = Func::of_many(|sums: &[&T]| sums.iter().copied().sum::<T>());
+        self.reduction("sum", sink, &[], combine, None)
+    }
+
+    /// The smallest element, of equal ones the first.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] at run if the bag has no elements.
+    ///
+    /// # Examples
+    /// ```
+    /// use arras_bag::Bag;
+    /// use arras_core::evaluate;
+    /// assert_eq!(evaluate(&Bag::from_sequence([3, 1, 2], 2).min())?, 1);
+    /// # Ok::<(), arras_core::Error>(())
+    /// ```
+    pub fn min(&self) -> Delayed<T>
+    where
+        T: Element + Data + Clone + Ord,
+    {
+        self.reduction_of_some::<Min, _>(|best: T, x: &T| if *x < best { x.clone() } else { best })
+    }
+
+    /// The largest element, of equal ones the last.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] at run if the bag has no elements.
+    ///
+    /// # Examples
+    /// ```
+    /// use arras_bag::Bag;
+    /// use arras_core::evaluate;
+    /// assert_eq!(evaluate(&Bag::from_sequence([3, 1, 2], 2).max())?, 3);
+    /// # Ok::<(), arras_core::Error>(())
+    /// ```
+    pub fn max(&self) -> Delayed<T>
+    where
+        T: Element + Data + Clone + Ord,
+    {
+        self.reduction_of_some::<Max, _>(|best: T, x: &T| if *x >= best { x.clone() } else { best })
+    }
+
+    /// Combines all elements into one, of which there may be none until the end.
+    fn reduction_of_some<O, F>(&self, step: F) -> Delayed<T>
+    where
+        O: Operation,
+        T: Element + Data + Clone,
+        F: Fn(T, &T) -> T + Clone + Send + Sync + 'static,
+    {
+        let (in_tree, at_root) = (step.clone(), step.clone());
+        let sink = Sink {
+            open: Func::erased::<T, _>(|_| Ok(cell(None::<T>))),
+            push: Func::erased::<F, _>(move |inputs: &Inputs<'_>| {
+                let batch = lock::<Batch<T>>(inputs.value(0))?;
+                let mut state = lock::<Option<T>>(inputs.value(1))?;
+                *state = fold_some(state.take(), batch.items(), &step);
+                Ok(Value::new(true))
+            }),
+            close: Func::erased::<T, _>(|inputs: &Inputs<'_>| {
+                Ok(Partition(lock::<Option<T>>(inputs.value(0))?.take().into_iter().collect()).into_value())
+            }),
+            label: O::NAME.to_owned(),
+        };
+        let combine = Func::erased::<F, _>(move |inputs: &Inputs<'_>| {
+            Ok(Partition(fold_partitions(inputs, &in_tree)?.into_iter().collect()).into_value())
+        });
+        let finish = Func::erased::<F, _>(move |inputs: &Inputs<'_>| {
+            Ok(Value::new(fold_partitions(inputs, &at_root)?.ok_or(Error::Empty { operation: O::NAME })?))
+        });
+        self.reduction(O::NAME, sink, &[], combine, Some(finish))
+    }
+
+    /// Runs all partitions into `sink` and combines their values along a tree.
+    fn reduction<A>(&self, operation: &'static str, sink: Sink, shared: &[Constant], combine: Func, finish: Option<Func>) -> Delayed<A> {
+        match self.lower(&format!("{operation}-partition"), &sink, shared) {
+            Err(error) => Delayed::failed(error),
+            Ok(lowered) => {
+                let (graph, key) = tree::combine(lowered, operation, combine, finish);
+                Delayed::from_graph(graph, key)
+            }
+        }
+    }
+}
+
+/// Names a reduction, as a type, so that the functions that speak of it capture nothing.
+trait Operation: 'static {
+    const NAME: &'static str;
+}
+struct Reduce;
+impl Operation for Reduce {
+    const NAME: &'static str = "reduce";
+}
+struct Min;
+impl Operation for Min {
+    const NAME: &'static str = "min";
+}
+struct Max;
+impl Operation for Max {
+    const NAME: &'static str = "max";
+}
+
+/// Folds a batch into the sink's state.
+fn fold_batch<T, A>(inputs: &Inputs<'_>, fold: impl Fn(A, Items<'_, T>) -> A) -> Result<Value, BoxError>
+where
+    T: Send + Sync + 'static,
+    A: Send + 'static,
+{
+    let batch = lock::<Batch<T>>(inputs.value(0))?;
+    let mut state = lock::<Option<A>>(inputs.value(1))?;
+    let acc = state.take().expect("put back after each batch");
+    *state = Some(fold(acc, batch.items()));
+    Ok(Value::new(true))
+}
+
+fn close<A: Send + 'static>(inputs: &Inputs<'_>) -> Result<A, BoxError> {
+    Ok(lock::<Option<A>>(inputs.value(0))?.take().expect("put back after each batch"))
+}
+
+fn fold_some<'a, T: Clone + 'a>(acc: Option<T>, mut items: impl Iterator<Item = &'a T>, step: &impl Fn(T, &T) -> T) -> Option<T> {
+    let acc = match acc {
+        Some(acc) => acc,
+        None => items.next()?.clone(),
+    };
+    Some(items.fold(acc, step))
+}
+
+fn fold_partitions<T: Element + Clone>(inputs: &Inputs<'_>, step: &impl Fn(T, &T) -> T) -> Result<Option<T>, BoxError> {
+    let mut acc = None;
+    for value in inputs.values() {
+        acc = fold_some(acc, value.get::<Partition<T>>()?.iter(), step);
+    }
+    Ok(acc)
+}

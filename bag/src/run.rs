@@ -1,0 +1,186 @@
+//! Runs: a source, steps and a sink, streamed through in batches as one task a partition.
+//!
+//! ```text
+//!     cursor ──fill──► slot ──step──► slot ──step──► slot ──sink──► state ──close──► the task's value
+//!        ▲               a batch of T    a batch of R                │
+//!        └────────────── another batch, unless the sink has enough ──┘
+//! ```
+//! Inside a step is a monomorphic loop over a batch; between steps is one erased call. Each part is a [`Func`] of slots, so a run of closures that capture
+//! nothing is portable and has a token that equal runs share.
+//!
+//! A step pushes what it made to the rest of the run, as often as it likes: one that makes a million elements of one pushes them a batch at a time.
+
+use std::borrow::Cow;
+use std::sync::Mutex;
+
+use arras_core::{BoxError, Func, Inputs, Kernel, Opaque, Token, Tokenizer, Value};
+use serde::{Deserialize, Serialize};
+
+use crate::batch::{BATCH, lock};
+
+/// Where a run's elements come from.
+pub(crate) trait Cursor: Send {
+    /// Puts the next elements, at most `limit` if they can be counted, into the slot. False if there are none left.
+    fn fill(&mut self, slot: &Value, limit: usize) -> Result<bool, BoxError>;
+}
+
+/// A cursor as a value, for the function that opens a source.
+pub(crate) fn cursor_value(cursor: impl Cursor + 'static) -> Value {
+    Value::new(Opaque(Mutex::new(Box::new(cursor) as Box<dyn Cursor>)))
+}
+
+/// Opens the sources of a run, and makes the slot that they fill.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Origin {
+    /// (the partition's own input) → a cursor.
+    #[serde(with = "wire")]
+    pub(crate) open: Func,
+    /// () → a slot.
+    #[serde(with = "wire")]
+    pub(crate) slot: Func,
+}
+
+/// One step of a run.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Step {
+    /// (slot, slot, rest) → whether more is wanted.
+    #[serde(with = "wire")]
+    pub(crate) push: Func,
+    /// () → the slot that the step fills.
+    #[serde(with = "wire")]
+    pub(crate) slot: Func,
+    pub(crate) label: String,
+}
+
+/// The end of a run.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Sink {
+    /// (the inputs that all partitions share) → state.
+    #[serde(with = "wire")]
+    pub(crate) open: Func,
+    /// (slot, state) → whether more is wanted. Before anything is read it is called with an empty slot.
+    #[serde(with = "wire")]
+    pub(crate) push: Func,
+    /// (state) → the task's value.
+    #[serde(with = "wire")]
+    pub(crate) close: Func,
+    pub(crate) label: String,
+}
+
+/// A source, steps and a sink.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Run {
+    pub(crate) origin: Origin,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) sink: Sink,
+    /// The size of the first batch; each is twice as large as the one before, up to [`BATCH`].
+    pub(crate) first_batch: usize,
+}
+
+/// What comes after a step: for the step to call whenever it has made a batch.
+pub(crate) struct Rest {
+    push: Func,
+    /// The slot that the step before fills.
+    input: Value,
+    /// The slot, or the sink's state, that is filled from it.
+    output: Value,
+    after: Option<Value>,
+    block: u32,
+}
+
+impl Rest {
+    /// Sends what is in the slot on its way. False if no more is wanted. The slot must not be locked.
+    pub(crate) fn push(&self) -> Result<bool, BoxError> {
+        let wants_more = match &self.after {
+            Some(after) => self.push.call(&Inputs::new(&[&self.input, &self.output, after], self.block))?,
+            None => self.push.call(&Inputs::new(&[&self.input, &self.output], self.block))?,
+        };
+        Ok(*wants_more.get()?)
+    }
+}
+
+/// The rest of the run, of a step's inputs.
+pub(crate) fn rest<'a>(inputs: &Inputs<'a>) -> Result<&'a Rest, BoxError> {
+    Ok(&inputs.get::<Opaque<Rest>>(2)?.0)
+}
+
+impl Run {
+    /// The function of the run's tasks, whose first input is the partition's own, the others the sink's.
+    pub(crate) fn into_func(self) -> Func {
+        if self.funcs().all(Func::is_portable) {
+            return Func::kernel(self);
+        }
+        Func::erased::<Run, _>(move |inputs| self.run(inputs))
+    }
+
+    fn funcs(&self) -> impl Iterator<Item = &Func> {
+        let steps = self.steps.iter().flat_map(|step| [&step.push, &step.slot]);
+        [&self.origin.open, &self.origin.slot, &self.sink.open, &self.sink.push, &self.sink.close].into_iter().chain(steps)
+    }
+}
+
+impl Kernel for Run {
+    fn name(&self) -> Cow<'static, str> {
+        let labels: Vec<&str> = self.steps.iter().map(|step| step.label.as_str()).chain([self.sink.label.as_str()]).collect();
+        Cow::Owned(labels.join(" → "))
+    }
+
+    fn run(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
+        let block = inputs.block();
+        let nothing = Inputs::new(&[], block);
+        let (own, shared) = inputs.values().split_first().ok_or("a run has an input for its source")?;
+        let state = self.sink.open.call(&Inputs::new(shared, block))?;
+
+        let mut slots = vec![self.origin.slot.call(&nothing)?];
+        for step in &self.steps {
+            slots.push(step.slot.call(&nothing)?);
+        }
+        let input = slots.pop().expect("the source has a slot");
+        let sink = Rest { push: self.sink.push.clone(), input: input.clone(), output: state.clone(), after: None, block };
+        // A sink that has enough already, or wants nothing, spares opening the source.
+        let mut wants_more = sink.push()?;
+        let mut chain = sink;
+        let mut output = input;
+        for step in self.steps.iter().rev() {
+            let input = slots.pop().expect("each step has a slot before it");
+            chain = Rest { push: step.push.clone(), input: input.clone(), output, after: Some(Value::new(Opaque(chain))), block };
+            output = input;
+        }
+
+        if wants_more {
+            let first = output;
+            let cursor = self.origin.open.call(&Inputs::new(&[*own], block))?;
+            let mut cursor = lock::<Box<dyn Cursor>>(&cursor)?;
+            let mut limit = self.first_batch.clamp(1, BATCH);
+            while wants_more && cursor.fill(&first, limit)? {
+                wants_more = chain.push()?;
+                limit = (2 * limit).min(BATCH);
+            }
+        }
+        self.sink.close.call(&Inputs::new(&[&state], block))
+    }
+}
+
+/// The token of work that goes on from `token` with `func`: a new one for a function whose captures nobody can see.
+pub(crate) fn token_after(token: Token, operation: &str, func: &Func) -> Token {
+    match func.token() {
+        Some(of_func) => Tokenizer::new().token(token).text(operation).token(of_func).finish(),
+        None => Token::unique(),
+    }
+}
+
+mod wire {
+    use arras_core::Func;
+    use arras_core::portable::FuncWire;
+    use serde::de::Error as _;
+    use serde::ser::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(func: &Func, serializer: S) -> Result<S::Ok, S::Error> {
+        func.to_wire().map_err(S::Error::custom)?.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Func, D::Error> {
+        Func::from_wire(&FuncWire::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}

@@ -1,0 +1,31 @@
+//! Bags against the same pipelines over `std` iterators, under every scheduler.
+
+mod bad_input_is_a_typed_error;
+mod combining_bags_and_partitions;
+mod each_method_is_its_iterator;
+mod equal_work_has_equal_names;
+mod groups_come_in_first_seen_order;
+mod nothing_runs_early;
+mod portable_runs_travel;
+mod random_pipelines;
+mod reading_text;
+
+use arras_core::{Collection, evaluate};
+use arras_scheduler::{Compute, Synchronous, Threads};
+
+/// What a collection computes to, having checked that every scheduler agrees.
+fn computed<C>(collection: &C) -> C::Output
+where
+    C: Collection + Sync,
+    C::Output: PartialEq + std::fmt::Debug + Send,
+{
+    let reference = evaluate(collection).unwrap();
+    assert_eq!(reference, collection.compute_with(&Synchronous).unwrap());
+    for n in 1..=3 {
+        assert_eq!(reference, collection.compute_with(&Threads::new(n)).unwrap(), "{n} threads");
+    }
+    reference
+}
+
+/// Numbers of partitions that show different sides: one, an uneven few, more than there are elements.
+const PARTITIONS: [usize; 3] = [1, 3, 100];
