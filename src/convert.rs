@@ -1,8 +1,9 @@
 //! Conversions between collections, which do not know each other.
 
 use arras_bag::{Bag, Element, Partition};
+use arras_core::{Error, Result};
+use arras_frame::Frame;
 use arras_frame::polars::prelude::{DataFrame, IntoColumn, NamedFrom, Schema, Series};
-use arras_frame::{Frame, Result};
 
 /// A bag as a frame.
 pub trait ToFrame {
@@ -31,8 +32,8 @@ where
         let mut schema = Schema::default();
         schema.insert(column.into(), dtype);
         let name = column.to_owned();
-        Frame::from_partitions(self.to_delayed()?, schema.into(), move |part: &Partition<T>| {
-            DataFrame::new_infer_height(vec![Series::new(name.as_str().into(), part.0.clone()).into_column()])
-        })
+        let rows =
+            move |part: &Partition<T>| DataFrame::new_infer_height(vec![Series::new(name.as_str().into(), part.0.clone()).into_column()]);
+        Frame::from_partitions(self.to_delayed()?, schema.into(), rows).map_err(Error::collection)
     }
 }

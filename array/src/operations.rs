@@ -1,4 +1,4 @@
-//! The elementwise operations: one row each. Enum, method, documentation, inner loop and test sweep come from the row.
+//! The elementwise operations: one row each. Enum, method, documentation and inner loop come from the row.
 
 use serde::{Deserialize, Serialize};
 

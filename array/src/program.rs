@@ -236,11 +236,12 @@ fn allocate(mut steps: Vec<Step>, result: Source) -> (Vec<Step>, Source, Vec<(DT
             }
         };
         let mut freed: SmallVec<[u16; 2]> = SmallVec::new();
-        for operand in &mut steps[i].operands {
-            if let Source::Register(r) = operand {
-                if last_use[*r as usize] == i && !freed.contains(r) {
-                    freed.push(*r);
-                }
+        for operand in &steps[i].operands {
+            if let Source::Register(r) = operand
+                && last_use[*r as usize] == i
+                && !freed.contains(r)
+            {
+                freed.push(*r);
             }
         }
         for r in freed {

@@ -107,10 +107,7 @@ pub(crate) fn rest<'a>(inputs: &Inputs<'a>) -> Result<&'a Rest, BoxError> {
 impl Run {
     /// The function of the run's tasks, whose first input is the partition's own, the others the sink's.
     pub(crate) fn into_func(self) -> Func {
-        if self.funcs().all(Func::is_portable) {
-            return Func::kernel(self);
-        }
-        Func::erased::<Run, _>(move |inputs| self.run(inputs))
+        Func::kernel(self)
     }
 
     fn funcs(&self) -> impl Iterator<Item = &Func> {
@@ -120,6 +117,10 @@ impl Run {
 }
 
 impl Kernel for Run {
+    fn portability(&self) -> Result<(), String> {
+        self.funcs().try_for_each(|func| func.portability().map_err(|why| format!("{}: {why}", func.name())))
+    }
+
     fn name(&self) -> Cow<'static, str> {
         let labels: Vec<&str> = self.steps.iter().map(|step| step.label.as_str()).chain([self.sink.label.as_str()]).collect();
         Cow::Owned(labels.join(" → "))

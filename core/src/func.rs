@@ -81,10 +81,18 @@ impl<'a> Inputs<'a> {
     }
 }
 
-/// A built-in function of a collection: parameters that serde can write, and what to do with them. Always portable.
+/// A built-in function of a collection: parameters that serde can write, and what to do with them. Portable unless it says otherwise.
 pub trait Kernel: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The operation, as it appears in errors and drawings.
     fn name(&self) -> Cow<'static, str>;
+
+    /// Whether it can travel. A kernel that holds functions of the user's says here which of them cannot.
+    ///
+    /// # Errors
+    /// The reason, as text.
+    fn portability(&self) -> Result<(), String> {
+        Ok(())
+    }
 
     /// Computes the task's value. Starts no threads.
     ///
@@ -411,7 +419,7 @@ impl<K: Kernel> Body for KernelBody<K> {
         self.0.run(inputs)
     }
     fn why_local(&self) -> Option<String> {
-        None
+        self.0.portability().err()
     }
     fn encode(&self) -> Result<Vec<u8>, BoxError> {
         Ok(rmp_serde::to_vec_named(&self.0)?)

@@ -63,6 +63,19 @@ fn the_bookkeeping_reads_no_clock_and_does_no_io() {
 }
 
 #[test]
+fn kernels_start_no_threads() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    for own in ["array", "bag", "frame"] {
+        for file in rust_files(&root.join(own).join("src")) {
+            let text = std::fs::read_to_string(&file).unwrap();
+            for stranger in ["thread::spawn", "thread::scope", "thread::Builder", "rayon::", "par_iter"] {
+                assert!(!text.contains(stranger), "{stranger} in {}", file.display());
+            }
+        }
+    }
+}
+
+#[test]
 fn collections_do_not_know_each_other_and_nobody_knows_the_facade() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     for own in ["array", "bag", "frame", "parallel", "core", "scheduler"] {

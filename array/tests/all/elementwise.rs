@@ -168,7 +168,7 @@ proptest! {
         let data = ArrayD::from_shape_fn(IxDyn(&[rows, columns]), |i| f64::from((i[0] as u32 * 31 + i[1] as u32).wrapping_mul(seed) % 1000) / 7.0 - 70.0);
         let expression = |chunks: Chunks| {
             let x = Array::from_ndarray(data.clone(), chunks).unwrap();
-            (x.abs().sqrt() - 2.0 * &x).minimum(&x.square()) / 3.0
+            (x.abs().sqrt() - 2.0 * &x).minimum(x.square()) / 3.0
         };
         prop_assert_eq!(computed(&expression([a, b].into())), computed(&expression(Chunks::one())));
     }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use arras_core::{Error, delayed};
+use arras_core::{Delayed, Error, delayed};
 use arras_scheduler::{CancelToken, Compute, Scheduler, Synchronous, Threads};
 
-fn cancelled_after_ten(scheduler: &dyn Fn(&Vec<arras_core::Delayed<usize>>, &CancelToken) -> Result<Vec<usize>, Error>) {
+fn cancelled_after_ten(scheduler: impl Fn(&Vec<Delayed<usize>>, &CancelToken) -> Result<Vec<usize>, Error>) {
     let token = CancelToken::new();
     let count = Arc::new(AtomicUsize::new(0));
     let tasks: Vec<_> = (0..1000)
@@ -35,9 +35,9 @@ fn cancelled_after_ten(scheduler: &dyn Fn(&Vec<arras_core::Delayed<usize>>, &Can
 
 #[test]
 fn from_inside_a_task() {
-    cancelled_after_ten(&|tasks, token| tasks.compute_with(&Synchronous.cancelled_by(token)));
+    cancelled_after_ten(|tasks, token| tasks.compute_with(&Synchronous.cancelled_by(token)));
     for n in [1, 2, 4] {
-        cancelled_after_ten(&|tasks, token| tasks.compute_with(&Threads::new(n).cancelled_by(token)));
+        cancelled_after_ten(|tasks, token| tasks.compute_with(&Threads::new(n).cancelled_by(token)));
     }
 }
 
