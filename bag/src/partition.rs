@@ -5,9 +5,10 @@ use std::mem::needs_drop;
 use std::ops::Deref;
 
 use arras_core::{Measure, Value};
-use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error as _};
 use serde::ser::{Error as _, Serialize, Serializer};
 use serde::{Deserialize, de};
+use serde_bytes::ByteBuf;
 
 /// A type whose values a task can hand on as part of a partition: whatever serde can write, and can read into something that lives as long as it likes.
 ///
@@ -88,27 +89,7 @@ impl<T: Serialize> Serialize for Partition<T> {
 
 impl<'de, T: Element> Deserialize<'de> for Partition<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Bytes;
-        impl<'de> Visitor<'de> for Bytes {
-            type Value = Vec<u8>;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("the bytes of a partition")
-            }
-            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
-                Ok(bytes.to_vec())
-            }
-            fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<Vec<u8>, E> {
-                Ok(bytes)
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Vec<u8>, A::Error> {
-                let mut bytes = Vec::new();
-                while let Some(byte) = sequence.next_element()? {
-                    bytes.push(byte);
-                }
-                Ok(bytes)
-            }
-        }
-        let bytes = deserializer.deserialize_byte_buf(Bytes)?;
+        let bytes = ByteBuf::deserialize(deserializer)?.into_vec();
         decode(bytes).map(Partition).map_err(D::Error::custom)
     }
 }

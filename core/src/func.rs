@@ -239,7 +239,7 @@ impl Func {
         (self.table.name)(&*self.environment)
     }
 
-    /// The last part of the name, for keys: `sqrt`, or the function around a closure.
+    /// The last part of the name, for keys: `sqrt`, or `main.closure` for a closure in `main`.
     pub fn short_name(&self) -> String {
         short_name(&self.name())
     }
@@ -301,7 +301,7 @@ impl fmt::Debug for Func {
     }
 }
 
-/// `arras::pi::hit::<f64>` → `hit`; a closure takes the name of the function around it.
+/// `arras::pi::hit::<f64>` → `hit`; a closure is named after the function around it: `main.closure`.
 pub(crate) fn short_name(name: &str) -> String {
     let mut depth = 0usize;
     let plain: String = name
@@ -316,7 +316,9 @@ pub(crate) fn short_name(name: &str) -> String {
             keep
         })
         .collect();
-    plain.split("::").filter(|part| !part.is_empty() && !part.starts_with('{')).last().unwrap_or("task").to_owned()
+    let parts = plain.split("::").filter(|part| !part.is_empty());
+    let function = parts.clone().filter(|part| !part.starts_with('{')).last().unwrap_or("task");
+    if parts.last() == Some("{{closure}}") { format!("{function}.closure") } else { function.to_owned() }
 }
 
 // ---------------------------------------------------------------------------------------------------------------- the bodies
@@ -466,7 +468,7 @@ mod tests {
     #[test]
     fn short_names_are_what_a_person_would_say() {
         assert_eq!(short_name("core::f64::<impl f64>::sqrt"), "sqrt");
-        assert_eq!(short_name("pi::main::{{closure}}"), "main");
+        assert_eq!(short_name("pi::main::{{closure}}"), "main.closure");
         assert_eq!(short_name("a::hit<f64, b::C<d::E>>"), "hit");
         assert_eq!(Func::new(double).short_name(), "double");
     }

@@ -5,14 +5,14 @@
 //!     ── on the wire ──►        token of the rest (16 bytes) │ rows (8 bytes) │ Arrow IPC file
 //! ```
 
-use std::fmt;
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arras_core::{Measure, Tokenizer, Value};
 use polars::prelude::{CompatLevel, DataFrame, IpcReader, IpcWriter, SerReader, SerWriter};
-use serde::de::{Deserialize, Deserializer, Error as _, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::ser::{Error as _, Serialize, Serializer};
+use serde_bytes::ByteBuf;
 
 use crate::quiet::quiet_polars;
 
@@ -63,8 +63,7 @@ impl Serialize for Partition {
         let _quiet = quiet_polars();
         let mut bytes = vec![0; HEADER];
         bytes[TOKEN..].copy_from_slice(&(self.0.height() as u64).to_le_bytes());
-        let writer = IpcWriter::new(&mut bytes).with_compat_level(CompatLevel::newest()).with_parallel(false);
-        let mut writer = writer;
+        let mut writer = IpcWriter::new(&mut bytes).with_compat_level(CompatLevel::newest()).with_parallel(false);
         writer.finish(&mut self.0.clone()).map_err(S::Error::custom)?;
         let token = token_of(&bytes[TOKEN..]);
         bytes[..TOKEN].copy_from_slice(&token.to_le_bytes());
@@ -74,24 +73,8 @@ impl Serialize for Partition {
 
 impl<'de> Deserialize<'de> for Partition {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Partition, D::Error> {
-        struct Bytes;
-        impl<'de> Visitor<'de> for Bytes {
-            type Value = Partition;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("the bytes of a dataframe's partition")
-            }
-            fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Partition, E> {
-                decode(bytes).map_err(E::custom)
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Partition, A::Error> {
-                let mut bytes = Vec::new();
-                while let Some(byte) = sequence.next_element()? {
-                    bytes.push(byte);
-                }
-                decode(&bytes).map_err(A::Error::custom)
-            }
-        }
-        deserializer.deserialize_bytes(Bytes)
+        let bytes = ByteBuf::deserialize(deserializer)?;
+        decode(&bytes).map_err(D::Error::custom)
     }
 }
 

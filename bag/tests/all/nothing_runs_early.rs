@@ -72,7 +72,7 @@ fn a_run_with_its_reduction_is_one_task_a_partition() {
     assert_eq!(bag.sum().graph().unwrap().len(), 9);
     assert_eq!(
         bag.describe(),
-        "bag of 4 partitions\n  from_sequence → map(a_run_with_its_reduction_is_one_task_a_partition) → filter(a_run_with_its_reduction_is_one_task_a_partition) → flat_map(a_run_with_its_reduction_is_one_task_a_partition)   [4 tasks]\n"
+        "bag of 4 partitions\n  from_sequence → map(a_run_with_its_reduction_is_one_task_a_partition.closure) → filter(a_run_with_its_reduction_is_one_task_a_partition.closure) → flat_map(a_run_with_its_reduction_is_one_task_a_partition.closure)   [4 tasks]\n"
     );
 }
 

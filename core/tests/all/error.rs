@@ -90,7 +90,7 @@ fn a_failed_step_of_a_fused_chain_is_named() {
     assert_eq!(graph.len(), 1);
     let error = get::<i64>(&graph, "double").unwrap_err();
     let text = error.to_string();
-    assert!(text.starts_with("task \"double\" failed in a_failed_step_of_a_fused_chain_is_named → parse → double: "), "{text}");
+    assert!(text.starts_with("task \"double\" failed in a_failed_step_of_a_fused_chain_is_named.closure → parse → double: "), "{text}");
     assert!(text.contains("::parse: invalid digit"), "{text}");
     assert!(error.find::<ParseIntError>().is_some());
 }

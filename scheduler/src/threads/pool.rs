@@ -5,7 +5,7 @@
 //!
 //! Nothing here is on the path of a task: the lock is taken when runs begin and end, and when threads park and wake.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
@@ -34,7 +34,7 @@ pub(crate) struct Pool {
 /// The pool as its threads see it.
 pub(crate) struct Shared {
     n_slots: usize,
-    /// Threads that are parked, workers and callers: asked by tasks that have work to offer.
+    /// Threads that are parked, workers and callers, and workers that were never started: asked by tasks that have work to offer.
     sleepers: AtomicUsize,
     state: Mutex<State>,
     /// Wakes workers.
@@ -54,11 +54,15 @@ struct State {
     idle: usize,
     /// Worker threads that were woken and have not looked around yet.
     waking: usize,
+    /// Worker threads that were started and have not looked around yet.
+    starting: usize,
     shutdown: bool,
     handles: Vec<JoinHandle<()>>,
 }
 
 thread_local! {
+    /// Whether this thread is a worker of some pool.
+    static IS_WORKER: Cell<bool> = const { Cell::new(false) };
     /// The pools whose slots this thread holds, and how many of its runs are below on the stack.
     static HOLDS: RefCell<Vec<Arc<Shared>>> = const { RefCell::new(Vec::new()) };
 }
@@ -67,7 +71,7 @@ impl Pool {
     pub(crate) fn new(n_slots: usize) -> Pool {
         let shared = Arc::new_cyclic(|this| Shared {
             n_slots,
-            sleepers: AtomicUsize::new(0),
+            sleepers: AtomicUsize::new(n_slots - 1),
             state: Mutex::default(),
             workers: Condvar::new(),
             this: this.clone(),
@@ -88,10 +92,10 @@ impl Drop for Pool {
             std::mem::take(&mut state.handles)
         };
         self.shared.workers.notify_all();
-        let me = std::thread::current().id();
-        for handle in handles {
-            // A task that owns the last handle to its own pool cannot wait for itself.
-            if handle.thread().id() != me {
+        // A task may own the last handle of its own pool, or of one whose task owns the last handle of this: a worker waits for no worker. They end by
+        // themselves.
+        if !IS_WORKER.get() {
+            for handle in handles {
                 let _ = handle.join();
             }
         }
@@ -182,32 +186,40 @@ impl Shared {
             }
         });
         let mut state = self.lock();
-        run.caller_parked.store(true, Ordering::Relaxed);
         self.sleepers.fetch_add(1, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         if !run.is_over() && !run.has_work() {
-            state.busy -= 1;
-            if state.runs.iter().any(|run| run.has_work()) {
-                self.summon(&mut state);
-            }
+            self.leave(&mut state, run);
             drop(state);
             for other in &others {
                 other.lend();
             }
             state = self.lock();
             while !run.is_over() && !run.has_work() {
+                if !run.caller_parked.load(Ordering::Relaxed) {
+                    // Others took the work that this thread was woken for.
+                    self.leave(&mut state, run);
+                }
                 state = run.caller.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
-            state.busy += 1;
+            state.busy += usize::from(run.caller_parked.swap(false, Ordering::Relaxed));
             drop(state);
             for other in &others {
                 other.lock().busy += 1;
             }
-            state = self.lock();
+        } else {
+            drop(state);
         }
         self.sleepers.fetch_sub(1, Ordering::SeqCst);
-        run.caller_parked.store(false, Ordering::Relaxed);
-        drop(state);
+    }
+
+    /// Gives the slot of a run's caller back, which is about to park. Its own run's work needs no other thread: the caller stays for that.
+    fn leave(&self, state: &mut State, run: &Arc<Run>) {
+        run.caller_parked.store(true, Ordering::Relaxed);
+        state.busy -= 1;
+        if state.runs.iter().any(|other| !Arc::ptr_eq(other, run) && other.has_work()) {
+            self.summon(state);
+        }
     }
 
     /// Gives a slot back while its holder waits.
@@ -225,19 +237,24 @@ impl Shared {
         run.caller.notify_all();
     }
 
-    /// Wakes somebody for work that a run has just got: its caller if that is parked, else a worker.
-    pub(crate) fn wake_for(&self, run: &Run) {
+    /// Wakes somebody for each of the tasks that a run can start now: its caller if that is parked, and workers.
+    pub(crate) fn wake_for(&self, run: &Run, tasks: usize) {
         let mut state = self.lock();
-        if run.caller_parked.load(Ordering::Relaxed) {
+        let mut wanted = tasks.min(self.n_slots);
+        if run.caller_parked.swap(false, Ordering::Relaxed) {
+            // It finds its slot taken for it, so that no worker gets in before it.
+            state.busy += 1;
+            wanted -= 1;
             run.caller.notify_all();
-        } else {
+        }
+        for _ in 0..wanted {
             self.summon(&mut state);
         }
     }
 
     /// Gets one more worker to look around, if there is a slot for it: a parked one, else a new one.
     fn summon(&self, state: &mut State) {
-        if state.busy + state.waking >= self.n_slots || state.shutdown {
+        if state.busy + state.waking + state.starting >= self.n_slots || state.shutdown {
             return;
         }
         if state.idle > state.waking {
@@ -248,7 +265,11 @@ impl Shared {
             let spawned = std::thread::Builder::new().name(format!("arras-{}", state.threads)).spawn(move || shared.serve());
             // Without the thread the run goes on: its caller works for it.
             if let Ok(handle) = spawned {
+                if state.threads < self.n_slots - 1 {
+                    self.sleepers.fetch_sub(1, Ordering::SeqCst);
+                }
                 state.threads += 1;
+                state.starting += 1;
                 // Threads that have ended need no joining.
                 state.handles.retain(|handle| !handle.is_finished());
                 state.handles.push(handle);
@@ -258,7 +279,9 @@ impl Shared {
 
     /// The life of a worker thread.
     fn serve(self: Arc<Self>) {
+        IS_WORKER.set(true);
         let mut state = self.lock();
+        state.starting -= 1;
         while !state.shutdown {
             if let Some(run) = self.pick(&state) {
                 state.busy += 1;

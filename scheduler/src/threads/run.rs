@@ -50,7 +50,7 @@ pub(crate) struct Run {
     stealers: RwLock<Vec<Stealer<u32>>>,
     /// Wakes the caller. Used with the pool's lock.
     pub(crate) caller: Condvar,
-    /// The caller is parked. Guarded by the pool's lock.
+    /// The caller is parked, and its slot given back. Guarded by the pool's lock.
     pub(crate) caller_parked: AtomicBool,
     /// How many runs this one is inside of.
     pub(crate) depth: usize,
@@ -91,7 +91,9 @@ impl Run {
 
     /// Whether the caller may go: every task is done, or the run was stopped and nobody works for it any more.
     pub(crate) fn is_over(&self) -> bool {
-        self.done.load(Ordering::Acquire) == self.plan.len() || (self.is_stopped() && self.active.load(Ordering::SeqCst) == 0)
+        // Who sees the stop sees, by acquiring it, that the thread which stopped the run is active, until that leaves.
+        self.done.load(Ordering::Acquire) == self.plan.len()
+            || (self.stop.load(Ordering::Acquire) && self.active.load(Ordering::SeqCst) == 0)
     }
 
     fn is_stopped(&self) -> bool {
@@ -114,13 +116,20 @@ impl Run {
     pub(crate) fn work(&self, pool: &Arc<Shared>) {
         self.active.fetch_add(1, Ordering::SeqCst);
         if !self.is_stopped() {
-            let seat = self.sit_down();
-            if self.options.is_observed() {
-                self.drive::<true>(&seat, pool);
-            } else {
-                self.drive::<false>(&seat, pool);
+            // Panics of tasks are caught where they run. What gets here is a panic on the way to tell of one, which must not leave the caller waiting.
+            let driven = catch_unwind(AssertUnwindSafe(|| {
+                let seat = self.sit_down();
+                if self.options.is_observed() {
+                    self.drive::<true>(&seat, pool);
+                } else {
+                    self.drive::<false>(&seat, pool);
+                }
+                lock(&self.seats).push(seat);
+            }));
+            if let Err(payload) = driven {
+                lock(&self.failure).get_or_insert_with(|| Error::collection(Panic::caught(payload)));
+                self.stop.store(true, Ordering::SeqCst);
             }
-            lock(&self.seats).push(seat);
         }
         let was = self.active.fetch_sub(1, Ordering::SeqCst);
         if was == 1 && self.is_stopped() {
@@ -173,10 +182,14 @@ impl Run {
                         next = ready;
                     }
                     Err(error) => {
-                        self.options.emit(&self.plan, &Event::Failed { task: id, error: &error });
-                        lock(&self.failure).get_or_insert(error);
+                        lock(&self.failure).get_or_insert_with(|| error.clone());
                         self.stop.store(true, Ordering::SeqCst);
                         self.done.fetch_add(finished, Ordering::AcqRel);
+                        // An observer may panic, and so may the destructor of the error: the run would never be over if this thread did not leave it in order.
+                        let _ = catch_unwind(AssertUnwindSafe(|| {
+                            self.options.emit(&self.plan, &Event::Failed { task: id, error: &error });
+                            drop(error);
+                        }));
                         return;
                     }
                 }
@@ -200,6 +213,10 @@ impl Run {
         let end = (start + batch).min(roots.len());
         for &root in roots[start + 1..end].iter().rev() {
             seat.deque.push(root);
+        }
+        if end == roots.len() && end > start + 1 {
+            // Somebody may have looked between the cursor's last step and the pushes, and found nothing.
+            self.offer(end - start - 1, pool);
         }
         Some(roots[start])
     }
@@ -240,7 +257,7 @@ impl Run {
             // SAFETY: this thread runs task `id`, and its readers hear that they are ready only from the report below.
             unsafe { self.slots.put(id, value) };
             let mut next = None;
-            let mut offered = false;
+            let mut offered = 0;
             self.bookkeeping.finished(
                 plan,
                 id,
@@ -256,25 +273,25 @@ impl Run {
                 |ready| {
                     if let Some(higher) = next.replace(ready) {
                         seat.deque.push(higher);
-                        offered = true;
+                        offered += 1;
                     }
                 },
             );
-            if offered {
-                self.offer(pool);
+            if offered > 0 {
+                self.offer(offered, pool);
             }
             Ok(next)
         }));
         outcome.unwrap_or_else(|payload| Err(Panic::caught(payload).into())).map_err(|source| plan.failure(id, source))
     }
 
-    /// Wakes a sleeper for tasks that were just put on a deque.
-    fn offer(&self, pool: &Arc<Shared>) {
+    /// Wakes sleepers for tasks that were just put on a deque.
+    fn offer(&self, tasks: usize, pool: &Arc<Shared>) {
         if pool.n_slots() > 1 {
             // Orders the push before the look at the sleepers; a sleeper does the two in the other order (pool.rs), so one of us sees the other.
             fence(Ordering::SeqCst);
             if pool.has_sleepers() {
-                pool.wake_for(self);
+                pool.wake_for(self, tasks);
             }
         }
     }
@@ -291,14 +308,14 @@ impl Run {
         let mut values: Vec<Value> = Vec::with_capacity(self.plan.outputs().len());
         // A key that is wanted twice finds its slot empty the second time.
         let mut taken: Option<HashMap<u32, usize>> = None;
-        for (at, output) in self.plan.outputs().enumerate() {
+        for output in self.plan.outputs() {
             values.push(match output {
                 Source::Constant(index) => self.plan.constant(index).clone(),
                 // SAFETY: all tasks have been reported, and the load above saw that.
                 Source::Task(id) => match unsafe { self.slots.take(id) } {
                     Some(value) => value,
                     None => {
-                        let taken = taken.get_or_insert_with(|| first_places(self.plan.outputs().take(at)));
+                        let taken = taken.get_or_insert_with(|| first_places(self.plan.outputs()));
                         values[taken[&id]].clone()
                     }
                 },

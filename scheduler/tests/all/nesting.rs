@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use arras_core::{Delayed, delayed};
-use arras_scheduler::{Compute, Threads};
+use arras_core::{Delayed, Error, Plan, delayed};
+use arras_scheduler::{Compute, Event, Observer, Scheduler, Threads};
 use rayon::prelude::*;
 
 /// Fails the test instead of hanging it.
@@ -189,6 +189,52 @@ fn many_callers_at_once() {
                 });
             }
         });
+    });
+}
+
+#[test]
+fn a_task_with_many_readers_wakes_a_thread_for_each() {
+    // One root, so nobody but the caller is there when its readers become ready at once. They wait for each other.
+    within(LIMIT, || {
+        let threads = Threads::new(4);
+        for round in 0..20 {
+            let root = delayed(|| 1usize, ());
+            let here = Arc::new(AtomicUsize::new(0));
+            let readers: Vec<_> = (0..4)
+                .map(|_| {
+                    let here = Arc::clone(&here);
+                    let wait = move |one: &usize| {
+                        here.fetch_add(*one, Ordering::SeqCst);
+                        let started = Instant::now();
+                        while here.load(Ordering::SeqCst) < 4 && started.elapsed() < Duration::from_secs(10) {
+                            std::thread::sleep(Duration::from_micros(100));
+                        }
+                        started.elapsed() < Duration::from_secs(10)
+                    };
+                    delayed(wait, (root.clone(),))
+                })
+                .collect();
+            assert_eq!(readers.compute_with(&threads).unwrap(), [true; 4], "round {round}");
+        }
+    });
+}
+
+#[test]
+fn an_observer_that_panics_at_a_failure_does_not_hang_the_run() {
+    struct Panics;
+    impl Observer for Panics {
+        fn event(&self, _: &Plan, event: &Event<'_>) {
+            assert!(!matches!(event, Event::Failed { .. }), "an observer panics");
+        }
+    }
+    within(LIMIT, || {
+        let threads = Threads::new(2);
+        for bad in 0..20 {
+            let tasks = many(20, move |i| assert!(i != bad, "the task panics"));
+            let error = tasks.compute_with(&threads.observed_by(Arc::new(Panics))).unwrap_err();
+            assert!(matches!(&error, Error::Task { source, .. } if source.to_string().contains("the task panics")), "{error:?}");
+        }
+        assert_eq!(many(20, |i| i).compute_with(&threads).unwrap().len(), 20);
     });
 }
 

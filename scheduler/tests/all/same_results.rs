@@ -42,6 +42,15 @@ fn on_a_graph_of_values_only_and_on_no_keys() {
 }
 
 #[test]
+fn on_two_keys_that_are_wanted_twice_each() {
+    let mut graph = Graph::new();
+    for (key, number) in [("a", 1u64), ("b", 2)] {
+        graph.insert(key, Task::call(sum_func(), [Input::Value(Value::new(number))]));
+    }
+    agree(&graph, &["a".into(), "a".into(), "b".into(), "b".into()]);
+}
+
+#[test]
 fn a_wide_fan_out_and_a_wide_fan_in() {
     let mut graph = Graph::new();
     graph.insert("root", Task::call(sum_func(), []));
