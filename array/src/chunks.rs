@@ -144,6 +144,9 @@ impl<const N: usize> From<[Vec<usize>; N]> for Chunks {
 /// More blocks than a layer can number.
 const MAX_BLOCKS: usize = u32::MAX as usize;
 
+/// More elements than positions and sizes in bytes can count.
+const MAX_SIZE: usize = isize::MAX as usize / 8;
+
 /// A number of elements along each axis.
 pub(crate) type Shape = SmallVec<[usize; 4]>;
 
@@ -155,6 +158,12 @@ pub(crate) struct Chunking {
 
 impl Chunking {
     pub(crate) fn new(axes: Vec<Vec<usize>>) -> Result<Chunking> {
+        let lengths = axes.iter().map(|chunks| chunks.iter().try_fold(0usize, |sum, &n| sum.checked_add(n)));
+        let shape: Vec<usize> = lengths.map(|length| length.unwrap_or(usize::MAX)).collect();
+        let size = shape.iter().try_fold(1usize, |product, &n| product.checked_mul(n.max(1)));
+        if size.is_none_or(|size| size > MAX_SIZE) {
+            return Err(Error::TooLarge { shape });
+        }
         let blocks = axes.iter().try_fold(1usize, |product, chunks| product.checked_mul(chunks.len()));
         match blocks {
             Some(blocks) if blocks < MAX_BLOCKS => Ok(Chunking { axes: Arc::new(axes) }),

@@ -41,6 +41,12 @@ pub enum Error {
         /// The number of blocks.
         blocks: usize,
     },
+    /// More elements than can be counted in bytes.
+    #[error("an array of shape {shape:?} has more elements than can be addressed")]
+    TooLarge {
+        /// The array's shape.
+        shape: Vec<usize>,
+    },
     /// Shapes that do not broadcast.
     #[error("{operation}: shapes {left:?} and {right:?} do not broadcast: axes, counted from the last, must be equal or 1")]
     Broadcast {

@@ -32,7 +32,7 @@ pub(crate) struct Program {
     /// The types of the inputs.
     pub(crate) inputs: Vec<DType>,
     /// How many registers of each type, in the order in which types were first needed.
-    pub(crate) registers: Vec<(DType, u16)>,
+    pub(crate) registers: Vec<(DType, u32)>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -43,7 +43,7 @@ pub(crate) struct Step {
     pub(crate) operands: SmallVec<[Source; 2]>,
     /// Which operands are squared on their way in.
     pub(crate) squared: (bool, bool),
-    pub(crate) target: u16,
+    pub(crate) target: u32,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -57,8 +57,8 @@ pub(crate) enum Action {
 /// Where a step takes an operand from.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Source {
-    Register(u16),
-    Input(u16),
+    Register(u32),
+    Input(u32),
     Scalar(Scalar),
 }
 
@@ -120,7 +120,7 @@ struct Compiler {
 
 impl Compiler {
     fn input(&mut self, expr: Arc<Expr>) {
-        self.values.insert(expr.name.clone(), Source::Input(self.inputs.len() as u16));
+        self.values.insert(expr.name.clone(), Source::Input(self.inputs.len() as u32));
         self.inputs.push(expr);
     }
 
@@ -145,7 +145,7 @@ impl Compiler {
     }
 
     fn push(&mut self, action: Action, dtype: DType, operands: SmallVec<[Source; 2]>) -> Source {
-        let target = self.steps.len() as u16;
+        let target = self.steps.len() as u32;
         self.steps.push(Step { action, dtype, operands, squared: (false, false), target });
         Source::Register(target)
     }
@@ -204,7 +204,7 @@ fn absorb_squares(mut steps: Vec<Step>, result: Source) -> Vec<Step> {
 }
 
 /// Gives each step a register that nobody needs any more. A step never writes into a register that it reads.
-fn allocate(mut steps: Vec<Step>, result: Source) -> (Vec<Step>, Source, Vec<(DType, u16)>) {
+fn allocate(mut steps: Vec<Step>, result: Source) -> (Vec<Step>, Source, Vec<(DType, u32)>) {
     let mut last_use = vec![0; steps.len()];
     for (i, step) in steps.iter().enumerate().filter(|(_, step)| !matches!(step.action, Action::Absorbed)) {
         for operand in &step.operands {
@@ -216,9 +216,9 @@ fn allocate(mut steps: Vec<Step>, result: Source) -> (Vec<Step>, Source, Vec<(DT
     if let Source::Register(r) = result {
         last_use[r as usize] = usize::MAX;
     }
-    let mut places = vec![0u16; steps.len()];
-    let mut registers: Vec<(DType, u16)> = Vec::new();
-    let mut free: Vec<(DType, u16)> = Vec::new();
+    let mut places = vec![0u32; steps.len()];
+    let mut registers: Vec<(DType, u32)> = Vec::new();
+    let mut free: Vec<(DType, u32)> = Vec::new();
     for i in 0..steps.len() {
         if matches!(steps[i].action, Action::Absorbed) {
             continue;
@@ -235,7 +235,7 @@ fn allocate(mut steps: Vec<Step>, result: Source) -> (Vec<Step>, Source, Vec<(DT
                 registers[at].1 - 1
             }
         };
-        let mut freed: SmallVec<[u16; 2]> = SmallVec::new();
+        let mut freed: SmallVec<[u32; 2]> = SmallVec::new();
         for operand in &steps[i].operands {
             if let Source::Register(r) = operand
                 && last_use[*r as usize] == i

@@ -50,10 +50,11 @@ impl Rng {
         }
         let shape = shape.into_dimension();
         let shape = ndarray::Dimension::slice(&shape);
+        // What fits here keeps all positions below within i64.
         let chunks = chunks.into().of_shape(shape)?;
         let mut strides = smallvec::smallvec![1i64; shape.len()];
         for axis in (1..shape.len()).rev() {
-            strides[axis - 1] = strides[axis] * shape[axis] as i64;
+            strides[axis - 1] = strides[axis] * shape[axis].max(1) as i64;
         }
         let stream = self.stream.fetch_add(1, Ordering::Relaxed);
         let draws = Uniform { seed: self.seed, stream, low, high, start: 0, strides };

@@ -6,31 +6,40 @@
 //!     uniform[::2]    ⇒   every other draw
 //! ```
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use arras_core::Tokenizer;
+use arras_core::{Name, Token, Tokenizer};
 use smallvec::SmallVec;
 
 use crate::array::Operand;
 use crate::chunks::Chunking;
 use crate::error::Result;
 use crate::expr::{Expr, Kind, Uniform, elementwise};
-use crate::operations::Operation;
 use crate::view::{Item, sliced_chunks};
 
 /// A slice of an array, given as one item for each of its axes, and new axes between.
 pub(crate) fn slice(input: &Arc<Expr>, items: Vec<Item>) -> Result<Arc<Expr>> {
+    let key = |items: &Vec<Item>| Tokenizer::new().text(&format!("{items:?}")).finish();
+    push_down(input, items, key, slice_here, |expr, operand, items| Ok((Arc::clone(operand), items_for(operand, items, &expr.shape()))))
+}
+
+/// The slice of a node that is no operation, or that the slice leaves as it is.
+fn slice_here(input: &Arc<Expr>, items: &Vec<Item>) -> Result<Option<Arc<Expr>>> {
     if items.len() == input.chunks.ndim() && items.iter().zip(&input.shape()).all(|(item, &length)| item.is_whole(length)) {
-        return Ok(Arc::clone(input));
+        return Ok(Some(Arc::clone(input)));
     }
-    let chunks = sliced_chunks(&input.chunks, &items)?;
-    match &input.kind {
-        Kind::Full(scalar) => return Ok(full(*scalar, chunks)),
+    if matches!(input.kind, Kind::Elementwise { .. }) {
+        return Ok(None);
+    }
+    let chunks = sliced_chunks(&input.chunks, items)?;
+    Ok(Some(match &input.kind {
+        Kind::Full(scalar) => full(*scalar, chunks),
         Kind::Uniform(draws) => {
             let mut start = draws.start;
             let mut strides = SmallVec::new();
             let mut axes = draws.strides.iter();
-            for item in &items {
+            for item in items {
                 if matches!(item, Item::NewAxis) {
                     strides.push(0);
                     continue;
@@ -45,17 +54,14 @@ pub(crate) fn slice(input: &Arc<Expr>, items: Vec<Item>) -> Result<Arc<Expr>> {
                     Item::NewAxis => unreachable!("handled above"),
                 }
             }
-            return Ok(uniform(Uniform { start, strides, ..draws.clone() }, chunks));
+            uniform(Uniform { start, strides, ..draws.clone() }, chunks)
         }
-        Kind::Elementwise { operation, operands } => {
-            let shape = input.shape();
-            return push_down(*operation, operands, |operand| slice(operand, items_for(operand, &items, &shape)));
+        _ => {
+            let parameters = Tokenizer::new().text(&format!("{items:?}")).text(input.name.as_str()).finish();
+            let kind = Kind::Slice { items: items.clone(), input: Arc::clone(input) };
+            Expr::new("getitem", parameters, input.dtype, chunks, kind)
         }
-        _ => {}
-    }
-    let parameters = Tokenizer::new().text(&format!("{items:?}")).text(input.name.as_str()).finish();
-    let kind = Kind::Slice { items, input: Arc::clone(input) };
-    Ok(Expr::new("getitem", parameters, input.dtype, chunks, kind))
+    }))
 }
 
 /// The part of a slice that concerns an operand, which may have fewer axes than the result, and axes of length 1 that are repeated.
@@ -87,66 +93,118 @@ fn items_for(operand: &Arc<Expr>, items: &[Item], shape: &[usize]) -> Vec<Item> 
 
 /// An array with its axes in another order.
 pub(crate) fn transpose(input: &Arc<Expr>, axes: &[usize]) -> Result<Arc<Expr>> {
+    let key = |axes: &Vec<usize>| Tokenizer::new().text(&format!("{axes:?}")).finish();
+    push_down(input, axes.to_vec(), key, transpose_here, |_, operand, axes| {
+        let missing = axes.len() - operand.chunks.ndim();
+        if missing == 0 {
+            return Ok((Arc::clone(operand), axes.clone()));
+        }
+        // Axes that the operand lacks are given to it, as they may end up between its own.
+        let mut items = vec![Item::NewAxis; missing];
+        items.extend(operand.shape().iter().map(|&length| Item::whole(length)));
+        Ok((slice(operand, items)?, axes.clone()))
+    })
+}
+
+/// The transpose of a node that is no operation, or that the transpose leaves as it is.
+fn transpose_here(input: &Arc<Expr>, axes: &Vec<usize>) -> Result<Option<Arc<Expr>>> {
     if axes.iter().enumerate().all(|(i, &axis)| i == axis) {
-        return Ok(Arc::clone(input));
+        return Ok(Some(Arc::clone(input)));
     }
     let chunks = Chunking::new(axes.iter().map(|&axis| input.chunks.axes()[axis].clone()).collect())?;
-    match &input.kind {
-        Kind::Full(scalar) => return Ok(full(*scalar, chunks)),
+    Ok(Some(match &input.kind {
+        Kind::Elementwise { .. } => return Ok(None),
+        Kind::Full(scalar) => full(*scalar, chunks),
         Kind::Uniform(draws) => {
             let strides = axes.iter().map(|&axis| draws.strides[axis]).collect();
-            return Ok(uniform(Uniform { strides, ..draws.clone() }, chunks));
+            uniform(Uniform { strides, ..draws.clone() }, chunks)
         }
         Kind::Transpose { axes: before, input } => {
-            let both: Vec<usize> = axes.iter().map(|&axis| before[axis]).collect();
-            return transpose(input, &both);
+            // What stands below a transpose is no operation, as the first was pushed down to it.
+            let both = axes.iter().map(|&axis| before[axis]).collect();
+            return transpose_here(input, &both);
         }
-        Kind::Elementwise { operation, operands } => {
-            return push_down(*operation, operands, |operand| {
-                // Axes that the operand lacks are given to it, as they may end up between its own.
-                let missing = axes.len() - operand.chunks.ndim();
-                let mut items = vec![Item::NewAxis; missing];
-                items.extend(operand.shape().iter().map(|&length| Item::whole(length)));
-                transpose(&slice(operand, items)?, axes)
-            });
+        _ => {
+            let parameters = Tokenizer::new().text(&format!("{axes:?}")).text(input.name.as_str()).finish();
+            let kind = Kind::Transpose { axes: SmallVec::from_slice(axes), input: Arc::clone(input) };
+            Expr::new("transpose", parameters, input.dtype, chunks, kind)
         }
-        _ => {}
-    }
-    let kind = Kind::Transpose { axes: SmallVec::from_slice(axes), input: Arc::clone(input) };
-    let parameters = Tokenizer::new().text(&format!("{axes:?}")).text(input.name.as_str()).finish();
-    Ok(Expr::new("transpose", parameters, input.dtype, chunks, kind))
+    }))
 }
 
 /// An array cut into other chunks, which fit its shape.
 pub(crate) fn rechunk(input: &Arc<Expr>, chunks: Chunking) -> Result<Arc<Expr>> {
-    if input.chunks == chunks {
-        return Ok(Arc::clone(input));
-    }
-    match &input.kind {
-        Kind::Full(scalar) => return Ok(full(*scalar, chunks)),
-        Kind::Uniform(draws) => return Ok(uniform(draws.clone(), chunks)),
-        Kind::Rechunk { input } => return rechunk(input, chunks),
-        Kind::Elementwise { operation, operands } => {
-            return push_down(*operation, operands, |operand| {
-                let missing = chunks.ndim() - operand.chunks.ndim();
-                let axes = operand.chunks.axes().iter().zip(&chunks.axes()[missing..]);
-                let axes = axes.map(|(own, wanted)| if own == &[1] { own.clone() } else { wanted.clone() });
-                rechunk(operand, Chunking::new(axes.collect())?)
-            });
-        }
-        _ => {}
-    }
-    let kind = Kind::Rechunk { input: Arc::clone(input) };
-    Ok(Expr::new("rechunk", Tokenizer::new().text(input.name.as_str()).finish(), input.dtype, chunks, kind))
+    push_down(input, chunks, Chunking::token, rechunk_here, |_, operand, chunks| {
+        let missing = chunks.ndim() - operand.chunks.ndim();
+        let axes = operand.chunks.axes().iter().zip(&chunks.axes()[missing..]);
+        let axes = axes.map(|(own, wanted)| if own == &[1] { own.clone() } else { wanted.clone() });
+        Ok((Arc::clone(operand), Chunking::new(axes.collect())?))
+    })
 }
 
-/// The operation on operands that were each changed alike.
-fn push_down(operation: Operation, operands: &[Operand], change: impl Fn(&Arc<Expr>) -> Result<Arc<Expr>>) -> Result<Arc<Expr>> {
-    let operands = operands.iter().map(|operand| match operand {
-        Operand::Expr(expr) => change(expr).map(Operand::Expr),
-        scalar => Ok(scalar.clone()),
-    });
-    elementwise(operation, operands.collect::<Result<_>>()?)
+/// A node that is no operation, or that has these chunks, cut into them.
+fn rechunk_here(input: &Arc<Expr>, chunks: &Chunking) -> Result<Option<Arc<Expr>>> {
+    if input.chunks == *chunks {
+        return Ok(Some(Arc::clone(input)));
+    }
+    Ok(Some(match &input.kind {
+        Kind::Elementwise { .. } => return Ok(None),
+        Kind::Full(scalar) => full(*scalar, chunks.clone()),
+        Kind::Uniform(draws) => uniform(draws.clone(), chunks.clone()),
+        // What stands below new chunks is no operation either.
+        Kind::Rechunk { input } => return rechunk_here(input, chunks),
+        _ => {
+            let parameters = Tokenizer::new().text(input.name.as_str()).finish();
+            Expr::new("rechunk", parameters, input.dtype, chunks.clone(), Kind::Rechunk { input: Arc::clone(input) })
+        }
+    }))
+}
+
+/// Changes an expression below its operations: `here` changes a node that is no operation, and `below` says what becomes of an operand. Each node is changed once
+/// for each way in which it is asked for, and none by recursion: expressions can be deep, and share much.
+fn push_down<P>(
+    root: &Arc<Expr>,
+    change: P,
+    key: impl Fn(&P) -> Token,
+    here: impl Fn(&Arc<Expr>, &P) -> Result<Option<Arc<Expr>>>,
+    below: impl Fn(&Arc<Expr>, &Arc<Expr>, &P) -> Result<(Arc<Expr>, P)>,
+) -> Result<Arc<Expr>> {
+    type Id = (Name, Token);
+    enum Visit<P> {
+        Change(Id, Arc<Expr>, P),
+        /// The operands are done: these, where they are no scalars.
+        Rebuild(Id, Arc<Expr>, Vec<Id>),
+    }
+    let id = |expr: &Arc<Expr>, change: &P| -> Id { (expr.name.clone(), key(change)) };
+    let mut done: HashMap<Id, Arc<Expr>> = HashMap::new();
+    let root_id = id(root, &change);
+    let mut stack = vec![Visit::Change(root_id.clone(), Arc::clone(root), change)];
+    while let Some(visit) = stack.pop() {
+        match visit {
+            Visit::Change(id, ..) if done.contains_key(&id) => {}
+            Visit::Change(own, expr, change) => {
+                if let Some(changed) = here(&expr, &change)? {
+                    done.insert(own, changed);
+                    continue;
+                }
+                let operands = expr.inputs().into_iter().map(|operand| below(&expr, operand, &change)).collect::<Result<Vec<_>>>()?;
+                let ids: Vec<Id> = operands.iter().map(|(operand, change)| id(operand, change)).collect();
+                stack.push(Visit::Rebuild(own, Arc::clone(&expr), ids.clone()));
+                stack.extend(ids.into_iter().zip(operands).map(|(id, (operand, change))| Visit::Change(id, operand, change)));
+            }
+            Visit::Rebuild(own, expr, ids) => {
+                let Kind::Elementwise { operation, operands } = &expr.kind else { unreachable!("only operations are rebuilt") };
+                let mut ids = ids.iter();
+                let operands = operands.iter().map(|operand| match operand {
+                    Operand::Expr(_) => Operand::Expr(Arc::clone(&done[ids.next().expect("one for each operand")])),
+                    scalar => scalar.clone(),
+                });
+                let changed = elementwise(*operation, operands.collect())?;
+                done.insert(own, changed);
+            }
+        }
+    }
+    Ok(done.remove(&root_id).expect("the root was visited"))
 }
 
 /// One scalar everywhere.

@@ -19,6 +19,16 @@ fn chunks_that_do_not_fit() {
 }
 
 #[test]
+fn arrays_that_nobody_can_count() {
+    let huge = 1usize << 40;
+    assert!(matches!(Array::<f64>::ones([huge, huge], huge), Err(Error::TooLarge { .. })));
+    assert!(matches!(Rng::seed(0).uniform(0.0, 1.0, [1 << 30, 1 << 30, 1 << 30], 1 << 30), Err(Error::TooLarge { .. })));
+    let (row, column) = (Array::<f64>::ones([1, huge], huge).unwrap(), Array::<f64>::ones([huge, 1], huge).unwrap());
+    assert!(matches!((row + column).check(), Err(Error::TooLarge { .. })));
+    assert_eq!(Array::<f64>::ones([huge, 0], huge).unwrap().size(), 0);
+}
+
+#[test]
 fn shapes_that_do_not_broadcast_are_carried_to_the_first_question() {
     let sum = (ones([3, 4]) + ones([4, 3])).sqrt().sum_axis(0).lt(1.0);
     let message = "add: shapes [3, 4] and [4, 3] do not broadcast: axes, counted from the last, must be equal or 1";
