@@ -144,7 +144,7 @@ impl Segment {
             graph.insert_layer(constant.layer());
             inputs.push((builder.depends_on(constant.name.clone()), 0));
         }
-        let func = builder.func(self.run(sink, BATCH).into_func());
+        let func = builder.func(Func::kernel(self.run(sink, BATCH)));
         builder.reserve_inputs(inputs.len() * self.base.n_partitions as usize);
         for i in 0..self.base.n_partitions {
             inputs[0].1 = i;

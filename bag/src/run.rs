@@ -67,7 +67,7 @@ pub(crate) struct Sink {
     pub(crate) label: String,
 }
 
-/// A source, steps and a sink.
+/// A source, steps and a sink: the kernel of a run's tasks, whose first input is the partition's own, the others the sink's.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Run {
     pub(crate) origin: Origin,
@@ -105,11 +105,6 @@ pub(crate) fn rest<'a>(inputs: &Inputs<'a>) -> Result<&'a Rest, BoxError> {
 }
 
 impl Run {
-    /// The function of the run's tasks, whose first input is the partition's own, the others the sink's.
-    pub(crate) fn into_func(self) -> Func {
-        Func::kernel(self)
-    }
-
     fn funcs(&self) -> impl Iterator<Item = &Func> {
         let steps = self.steps.iter().flat_map(|step| [&step.push, &step.slot]);
         [&self.origin.open, &self.origin.slot, &self.sink.open, &self.sink.push, &self.sink.close].into_iter().chain(steps)

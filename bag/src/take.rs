@@ -68,7 +68,7 @@ fn lower<T: Element + Clone>(segment: &Segment, wanted: &Constant, n: usize, low
     let base = builder.depends_on(segment.base.name.clone());
     let mut before = builder.depends_on(before);
     let own = builder.depends_on(name.clone());
-    let func = builder.func(segment.run(sink, n).into_func());
+    let func = builder.func(Func::kernel(segment.run(sink, n)));
     for i in 0..segment.base.n_partitions {
         builder.call(func, [(base, i), (before, last)]);
         (before, last) = (own, i);

@@ -7,6 +7,7 @@ mod all {
     mod error;
     mod graph;
     mod interop;
+    mod layers;
     mod merge;
     mod optimise;
     mod order;

@@ -1,31 +1,11 @@
 //! A graph is a keyed map of tasks: built by hand or by collections, looked into, edited, merged and checked.
 
 use arras_core::{
-    Delayed, Error, Func, Graph, GridBuilder, Inputs, Key, Layer, Name, Sizes, Task, Value, alias, explain, get, get_values, task,
-    task_of_many, value,
+    Delayed, Error, Func, Graph, GridBuilder, Inputs, Key, Name, Sizes, Task, Value, alias, explain, get, get_values, task, task_of_many,
+    value,
 };
 
-/// A layer of numbers: block `i` is `10 i`.
-fn numbers(name: &str, grid: &[u32]) -> Layer {
-    let n = grid.iter().product::<u32>();
-    Layer::values(Name::new(name), grid, (0..n).map(|i| Value::new(i64::from(i) * 10)).collect())
-}
-
-/// A layer that adds 1 to each block of another.
-fn plus_one(name: &str, of: &str, grid: &[u32]) -> Layer {
-    let mut layer = GridBuilder::new(Name::new(name), grid);
-    let below = layer.depends_on(Name::new(of));
-    let func = layer.func(Func::new(|x: &i64| x + 1));
-    (0..grid.iter().product()).for_each(|i| layer.call(func, [(below, i)]));
-    layer.build()
-}
-
-fn grids(grid: &[u32]) -> Graph {
-    let mut graph = Graph::new();
-    graph.insert_layer(numbers("x", grid));
-    graph.insert_layer(plus_one("y", "x", grid));
-    graph
-}
+use super::layers::{grids, numbers, plus_one};
 
 fn keys(graph: &Graph) -> Vec<String> {
     graph.keys().map(|key| key.to_string()).collect()

@@ -2,27 +2,9 @@
 
 use std::sync::Arc;
 
-use arras_core::{Func, Graph, GridBuilder, Key, Layer, Name, Value, get, optimise, task, value};
+use arras_core::{Graph, Key, get, optimise, task, value};
 
-fn numbers(name: &str, grid: &[u32]) -> Layer {
-    let n = grid.iter().product::<u32>();
-    Layer::values(Name::new(name), grid, (0..n).map(|i| Value::new(i64::from(i) * 10)).collect())
-}
-
-fn plus_one(name: &str, of: &str, grid: &[u32]) -> Layer {
-    let mut layer = GridBuilder::new(Name::new(name), grid);
-    let below = layer.depends_on(Name::new(of));
-    let func = layer.func(Func::new(|x: &i64| x + 1));
-    (0..grid.iter().product()).for_each(|i| layer.call(func, [(below, i)]));
-    layer.build()
-}
-
-fn grids(grid: &[u32]) -> Graph {
-    let mut graph = Graph::new();
-    graph.insert_layer(numbers("x", grid));
-    graph.insert_layer(plus_one("y", "x", grid));
-    graph
-}
+use super::layers::{grids, plus_one};
 
 fn int(graph: &Graph, key: impl Into<Key>) -> i64 {
     get(graph, key).unwrap()
