@@ -1,7 +1,7 @@
 //! Conversions between collections, which do not know each other.
 
 use arras_bag::{Bag, Element, Partition};
-use arras_core::{Error, Result};
+use arras_core::{Error, Result, with};
 use arras_frame::Frame;
 use arras_frame::polars::prelude::{DataFrame, IntoColumn, NamedFrom, Schema, Series};
 
@@ -31,9 +31,9 @@ where
         let dtype = Series::new(column.into(), Vec::<T>::new()).dtype().clone();
         let mut schema = Schema::default();
         schema.insert(column.into(), dtype);
-        let name = column.to_owned();
-        let rows =
-            move |part: &Partition<T>| DataFrame::new_infer_height(vec![Series::new(name.as_str().into(), part.0.clone()).into_column()]);
+        let rows = with(column.to_owned(), |column: &String, part: &Partition<T>| {
+            DataFrame::new_infer_height(vec![Series::new(column.as_str().into(), part.0.clone()).into_column()])
+        });
         Frame::from_partitions(self.to_delayed()?, schema.into(), rows).map_err(Error::collection)
     }
 }

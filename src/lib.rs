@@ -1,4 +1,4 @@
-//! Lazy, chunked arrays, bags and dataframes over one task graph, run on one thread or all cores.
+//! Lazy, chunked arrays, bags and dataframes over one task graph, run on one thread, all cores, several processes or a Dask cluster.
 //!
 //! ```text
 //!     Array<T>   Bag<T>   Frame   Delayed<T>   Parallel         what you write: nothing is computed yet
@@ -8,7 +8,7 @@
 //!                          Graph                                 a keyed map of tasks: look into it, draw it, edit it
 //!                            │ compute(), compute_with(&scheduler)
 //!                            ▼
-//!                Synchronous      Threads                        the same bits, whichever runs it
+//!     Synchronous      Threads      Processes      dask::Client   the same bits, whichever runs it
 //! ```
 //!
 //! # Arrays
@@ -76,16 +76,42 @@
 //! # Ok::<(), arras::Error>(())
 //! ```
 //!
+//! # Processes and clusters
+//!
+//! ```no_run
+//! # #[cfg(all(feature = "array", feature = "dask"))]
+//! # mod program {
+//! use arras::dask::Client;
+//! use arras::prelude::*;
+//!
+//! # pub
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     arras::init(); // first: a worker is this program, started again
+//!     let mean = Rng::seed(1).uniform(0.0, 1.0, 100_000_000, 1_000_000)?.mean();
+//!     println!("{}", mean.compute_with(&Processes::new(2)?)?);
+//!     println!("{}", mean.compute_with(&Client::connect("tcp://scheduler:8786")?)?);
+//!     Ok(())
+//! }
+//! # }
+//! ```
+//! The guide `docs/cluster.md` goes from a laptop to a job queue in a page.
+//!
 //! # Features
 //!
-//! `array`, `bag` and `parallel` are on by default; `frame` brings polars, which takes minutes to compile. A feature chooses a crate, never a behaviour.
+//! `array`, `bag` and `parallel` are on by default; `frame` brings polars, which takes minutes to compile; `dask` brings the client of Dask clusters and no crate. A feature
+//! chooses what is there, never how it behaves.
+// Where `init()` stands in `main` is what those examples are about.
+#![allow(clippy::needless_doctest_main)]
 #![forbid(unsafe_code)]
 
 pub use arras_core::*;
 pub use arras_scheduler::{
-    CancelToken, Compute, Configured, Event, Observer, Recorder, RunOptions, RunReport, Scheduler, Synchronous, Threads, cpu_count,
-    current_scheduler, enclosing_scheduler, prepare, with_scheduler,
+    CancelToken, Compute, Configured, Event, Observer, Processes, Recorder, RunOptions, RunReport, Scheduler, Synchronous, Threads,
+    WorkerError, cpu_count, current_scheduler, enclosing_scheduler, init, prepare, with_scheduler,
 };
+
+#[cfg(feature = "dask")]
+pub use arras_scheduler::dask;
 
 #[cfg(feature = "array")]
 pub use arras_array as array;
@@ -114,5 +140,5 @@ pub mod prelude {
     pub use arras_frame::{Frame, col, len, lit};
     #[cfg(feature = "parallel")]
     pub use arras_parallel::Parallel;
-    pub use arras_scheduler::{Compute, RunReport, Scheduler, Synchronous, Threads, with_scheduler};
+    pub use arras_scheduler::{Compute, Processes, RunReport, Scheduler, Synchronous, Threads, with_scheduler};
 }

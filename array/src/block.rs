@@ -1,10 +1,12 @@
 //! Blocks: the values of an array's tasks, a closed enum over the element types.
 
+use std::borrow::Cow;
+
 use arras_core::Measure;
 use ndarray::{ArcArray, IxDyn};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_bytes::ByteBuf;
+use serde_bytes::Bytes;
 
 use crate::dtype::{DType, Element, for_each_dtype, with_dtype};
 
@@ -52,28 +54,31 @@ impl Measure for Block {
     }
 }
 
-/// On the wire: the type, the shape, the elements in row-major order as little-endian bytes.
+/// On the wire: the type, the shape, the elements in row-major order as little-endian bytes. Written from where the elements lie, if they lie in that order.
 impl Serialize for Block {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut bytes = Vec::with_capacity(self.nbytes());
         with_dtype!(self.dtype(), T => {
-            let array = T::of_block(self).expect("the dtype is the block's own");
-            array.iter().for_each(|x| x.write_le(&mut bytes));
-        });
-        (self.dtype(), self.shape(), ByteBuf::from(bytes)).serialize(serializer)
+            let array = T::of_block(self).expect("the dtype is the block's own").as_standard_layout();
+            let elements = array.as_slice().expect("of standard layout");
+            let bytes = T::little_endian(elements);
+            (self.dtype(), self.shape(), Bytes::new(&bytes)).serialize(serializer)
+        })
     }
 }
 
+/// What [`Block`] writes, its bytes borrowed from the message where that lies in memory.
+#[derive(Deserialize)]
+struct Wire<'a>(DType, Vec<usize>, #[serde(borrow, with = "serde_bytes")] Cow<'a, [u8]>);
+
 impl<'de> Deserialize<'de> for Block {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Block, D::Error> {
-        let (dtype, shape, bytes): (DType, Vec<usize>, ByteBuf) = Deserialize::deserialize(deserializer)?;
+        let Wire(dtype, shape, bytes) = Wire::deserialize(deserializer)?;
         let expected = shape.iter().try_fold(dtype.size(), |product, &n| product.checked_mul(n));
         if expected != Some(bytes.len()) {
             return Err(D::Error::custom(format!("{} bytes for a block of {dtype} of shape {shape:?}", bytes.len())));
         }
         with_dtype!(dtype, T => {
-            let elements: Vec<T> = bytes.chunks_exact(size_of::<T>()).map(T::read_le).collect();
-            let array = ArcArray::from_shape_vec(IxDyn(&shape), elements).map_err(D::Error::custom)?;
+            let array = ArcArray::from_shape_vec(IxDyn(&shape), T::of_little_endian(&bytes)).map_err(D::Error::custom)?;
             Ok(T::into_block(array))
         })
     }

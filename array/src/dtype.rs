@@ -1,5 +1,6 @@
 //! Element types: which there are, what they can do, and scalars of them.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use ndarray::{ArcArray, IxDyn};
@@ -272,10 +273,12 @@ pub trait Element:
     /// As NumPy casts: integers keep their low bits, floats are cut off (and saturate, where C leaves the result open), `bool` is whether it is not 0.
     #[doc(hidden)]
     fn cast_from<U: Element>(value: U) -> Self;
+    /// The elements' bytes, each little-endian: on most machines those that they are.
     #[doc(hidden)]
-    fn write_le(self, out: &mut Vec<u8>);
+    fn little_endian(elements: &[Self]) -> Cow<'_, [u8]>;
+    /// The elements of these bytes, each little-endian. Bytes that do not make a whole element are left out.
     #[doc(hidden)]
-    fn read_le(bytes: &[u8]) -> Self;
+    fn of_little_endian(bytes: &[u8]) -> Vec<Self>;
 }
 
 /// An element type to calculate with. Integers wrap, as NumPy's do.
@@ -366,11 +369,11 @@ impl Element for bool {
     fn cast_from<U: Element>(value: U) -> Self {
         value != U::default()
     }
-    fn write_le(self, out: &mut Vec<u8>) {
-        out.push(u8::from(self));
+    fn little_endian(elements: &[Self]) -> Cow<'_, [u8]> {
+        Cow::Borrowed(bytemuck::cast_slice(elements))
     }
-    fn read_le(bytes: &[u8]) -> Self {
-        bytes[0] != 0
+    fn of_little_endian(bytes: &[u8]) -> Vec<Self> {
+        bytes.iter().map(|&byte| byte != 0).collect()
     }
 }
 
@@ -408,11 +411,16 @@ macro_rules! number {
                     _ => value.to_i64() as $t,
                 }
             }
-            fn write_le(self, out: &mut Vec<u8>) {
-                out.extend_from_slice(&self.to_le_bytes());
+            fn little_endian(elements: &[Self]) -> Cow<'_, [u8]> {
+                if cfg!(target_endian = "little") {
+                    Cow::Borrowed(bytemuck::cast_slice(elements))
+                } else {
+                    elements.iter().flat_map(|x| x.to_le_bytes()).collect()
+                }
             }
-            fn read_le(bytes: &[u8]) -> Self {
-                $t::from_le_bytes(bytes.try_into().expect("cut to the size of an element"))
+            fn of_little_endian(bytes: &[u8]) -> Vec<Self> {
+                let (elements, _) = bytes.as_chunks();
+                elements.iter().map(|&bytes| $t::from_le_bytes(bytes)).collect()
             }
         }
         impl Number for $t {

@@ -314,6 +314,20 @@ impl Kernel for RegionKernel {
         }
     }
 
+    /// By its elements and steps: what it draws is not read, and what it reduces is not written.
+    fn nanoseconds(&self, block: u32) -> Option<u64> {
+        let elements: usize = self.chunks.block_shape(&self.chunks.index_of(block)).iter().product();
+        // Measured, in quarters of a nanosecond: a draw takes about 2 ns an element, a step in the cache a quarter.
+        let quarters = |action: &Action| match action {
+            Action::Draw(_) => 8,
+            Action::Apply(_) => 1,
+            Action::Absorbed => 0,
+        };
+        let steps: u64 = self.program.steps.iter().map(|step| quarters(&step.action)).sum();
+        // Besides, each element is read, reduced or written.
+        Some((elements as u64).saturating_mul(steps + 4) / 4)
+    }
+
     fn run(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
         let index = self.chunks.index_of(inputs.block());
         let shape = self.chunks.block_shape(&index);

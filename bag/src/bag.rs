@@ -335,7 +335,7 @@ impl<T: Element + Clone> Persist for Bag<T> {
         for (segment, name) in segments.iter().zip(Self::names(segments)) {
             let own: Vec<Value> = values.by_ref().take(segment.base.n_partitions as usize).collect();
             for value in &own {
-                value.get::<Partition<T>>()?;
+                value.check::<Partition<T>>()?;
             }
             let story = format!("{} (in memory)", segment.describe());
             persisted.push(Segment::of_partitions::<T>(Base::of_values(name, own, story)));

@@ -121,6 +121,11 @@ impl Kernel for Run {
         Cow::Owned(labels.join(" → "))
     }
 
+    /// Its steps are the user's functions, and a source may read any number of lines.
+    fn runs_user_code(&self) -> bool {
+        true
+    }
+
     fn run(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
         let block = inputs.block();
         let nothing = Inputs::new(&[], block);

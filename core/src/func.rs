@@ -94,6 +94,18 @@ pub trait Kernel: Serialize + DeserializeOwned + Send + Sync + 'static {
         Ok(())
     }
 
+    /// Whether it calls functions of the user's, so that the sizes of its values do not tell how long it takes.
+    fn runs_user_code(&self) -> bool {
+        false
+    }
+
+    /// About how many nanoseconds the task of this block takes, where that is not told by the sizes of its inputs and its value: one that draws a million numbers and returns
+    /// their sum. For engines, which cut a plan into parts of some length.
+    fn nanoseconds(&self, block: u32) -> Option<u64> {
+        let _ = block;
+        None
+    }
+
     /// Computes the task's value. Starts no threads.
     ///
     /// # Errors
@@ -106,12 +118,14 @@ type Environment = Arc<dyn Any + Send + Sync>;
 /// What the compiler knows of one type of function. Its address, relative to the executable, is what travels.
 #[repr(C)]
 pub struct FuncTable {
-    pub(crate) magic: [u64; 2],
+    pub(crate) magic: portable::Magic,
     name: fn(&(dyn Any + Send + Sync)) -> Cow<'static, str>,
     pub(crate) type_name: fn() -> &'static str,
     type_id: fn() -> TypeId,
     call: fn(&(dyn Any + Send + Sync), &Inputs<'_>) -> Result<Value, BoxError>,
     why_local: fn(&(dyn Any + Send + Sync)) -> Option<String>,
+    runs_user_code: fn(&(dyn Any + Send + Sync)) -> bool,
+    nanoseconds: fn(&(dyn Any + Send + Sync), u32) -> Option<u64>,
     encode: fn(&(dyn Any + Send + Sync)) -> Result<Vec<u8>, BoxError>,
     pub(crate) decode: fn(&[u8]) -> Result<Func, BoxError>,
 }
@@ -123,6 +137,13 @@ pub(crate) trait Body: Send + Sync + Sized + 'static {
     fn name(&self) -> Cow<'static, str>;
     fn call(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError>;
     fn why_local(&self) -> Option<String>;
+    fn runs_user_code(&self) -> bool {
+        true
+    }
+    fn nanoseconds(&self, block: u32) -> Option<u64> {
+        let _ = block;
+        None
+    }
     fn encode(&self) -> Result<Vec<u8>, BoxError>;
     fn decode(bytes: &[u8]) -> Result<Self, BoxError>;
 }
@@ -135,12 +156,14 @@ fn held<B: 'static>(environment: &(dyn Any + Send + Sync)) -> &B {
 
 impl<B: Body> TableOf<B> {
     const TABLE: &'static FuncTable = &FuncTable {
-        magic: portable::MAGIC,
+        magic: portable::FUNC_MAGIC,
         name: |environment| held::<B>(environment).name(),
         type_name: type_name::<B>,
         type_id: TypeId::of::<B::Identity>,
         call: |environment, inputs| held::<B>(environment).call(inputs),
         why_local: |environment| held::<B>(environment).why_local(),
+        runs_user_code: |environment| held::<B>(environment).runs_user_code(),
+        nanoseconds: |environment, block| held::<B>(environment).nanoseconds(block),
         encode: |environment| held::<B>(environment).encode(),
         decode: |bytes| Ok(Func::from_body(B::decode(bytes)?)),
     };
@@ -263,6 +286,20 @@ impl Func {
     /// Whether another process of the same executable can call it.
     pub fn is_portable(&self) -> bool {
         self.portability().is_ok()
+    }
+
+    /// Whether it runs code of the user's, of which nobody knows how long it takes: true for all functions but built-in kernels, and chains of them.
+    ///
+    /// ```
+    /// assert!(arras_core::Func::new(f64::sqrt).runs_user_code());
+    /// ```
+    pub fn runs_user_code(&self) -> bool {
+        (self.table.runs_user_code)(&*self.environment)
+    }
+
+    /// About how long the task of this block takes, if a built-in kernel says so: see [`Kernel::nanoseconds`].
+    pub fn nanoseconds(&self, block: u32) -> Option<u64> {
+        (self.table.nanoseconds)(&*self.environment, block)
     }
 
     /// A token of what the function does: of its code and its environment. None for a closure that captures, whose captures nobody can see.
@@ -422,6 +459,12 @@ impl<K: Kernel> Body for KernelBody<K> {
     }
     fn why_local(&self) -> Option<String> {
         self.0.portability().err()
+    }
+    fn runs_user_code(&self) -> bool {
+        self.0.runs_user_code()
+    }
+    fn nanoseconds(&self, block: u32) -> Option<u64> {
+        self.0.nanoseconds(block)
     }
     fn encode(&self) -> Result<Vec<u8>, BoxError> {
         Ok(rmp_serde::to_vec_named(&self.0)?)

@@ -62,7 +62,8 @@ pub(crate) fn order(flat: &Flat<'_>, edges: &Edges<'_>, wanted: &[u32]) -> Resul
         let n_different = of.chunk_by(|a, b| a == b).count() as u32;
         placed.unread[id as usize] += n_different;
         if n_different == 1 && placed.unread[id as usize] == 1 {
-            placed.frees[of[0] as usize] += size(id);
+            let frees = &mut placed.frees[of[0] as usize];
+            *frees = frees.saturating_add(size(id));
         }
     }
 
@@ -258,7 +259,8 @@ impl<Size: Fn(u32) -> u64> Placed<'_, Size> {
             if self.unread[input as usize] == 1
                 && let Some(&last) = readers.of(input).iter().find(|&&reader| !self.done[reader as usize])
             {
-                self.frees[last as usize] += (self.size)(input);
+                let frees = &mut self.frees[last as usize];
+                *frees = frees.saturating_add((self.size)(input));
                 if self.is_ready(last) && self.frees_its_size(last) {
                     self.next.push(last);
                 } else if self.residues.is_some() && (1..=FEW_WAITING).contains(&self.waiting[last as usize]) {

@@ -13,7 +13,7 @@ use crate::error::{BoxError, Error, Result};
 use crate::flat::{Flat, LITERAL};
 use crate::func::{Func, Inputs};
 use crate::graph::Graph;
-use crate::key::Key;
+use crate::key::{Key, Name};
 use crate::layer::Layer;
 use crate::order::order;
 use crate::task::Task;
@@ -22,7 +22,7 @@ use crate::value::Value;
 use smallvec::SmallVec;
 
 /// Where a task's input, or a wanted value, comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Source {
     /// The task of this id.
     Task(u32),
@@ -31,30 +31,30 @@ pub enum Source {
 }
 
 /// The packed form of a [`Source`]: the top bit says constant.
-const CONSTANT: u32 = LITERAL;
+pub(crate) const CONSTANT: u32 = LITERAL;
 
 impl Source {
-    fn unpack(packed: u32) -> Source {
+    pub(crate) fn unpack(packed: u32) -> Source {
         if packed & CONSTANT == 0 { Source::Task(packed) } else { Source::Constant(packed & !CONSTANT) }
     }
 }
 
 /// A graph frozen for a run: what a scheduler drives.
-#[derive(Debug)]
+#[derive(Debug, Clone, Default)]
 pub struct Plan {
-    graph: Graph,
-    /// The layer and the place in it of each task's key.
-    origins: Vec<(u32, u32)>,
-    funcs: Vec<Func>,
+    pub(crate) graph: Graph,
+    /// The layer and the place in it of each task's key; nothing for a sub-plan, whose tasks have numbers only.
+    pub(crate) origins: Vec<(u32, u32)>,
+    pub(crate) funcs: Vec<Func>,
     /// Which function each task calls, and the block it tells it.
-    calls: Vec<(u32, u32)>,
-    constants: Vec<Value>,
-    input_offsets: Vec<u32>,
-    inputs: Vec<u32>,
-    reader_offsets: Vec<u32>,
-    readers: Vec<u32>,
-    roots: Vec<u32>,
-    outputs: Vec<u32>,
+    pub(crate) calls: Vec<(u32, u32)>,
+    pub(crate) constants: Vec<Value>,
+    pub(crate) input_offsets: Vec<u32>,
+    pub(crate) inputs: Vec<u32>,
+    pub(crate) reader_offsets: Vec<u32>,
+    pub(crate) readers: Vec<u32>,
+    pub(crate) roots: Vec<u32>,
+    pub(crate) outputs: Vec<u32>,
 }
 
 impl Plan {
@@ -74,15 +74,10 @@ impl Plan {
         let mut plan = Plan {
             graph: graph.clone(),
             origins: Vec::with_capacity(order.len()),
-            funcs: Vec::new(),
             calls: Vec::with_capacity(order.len()),
-            constants: Vec::new(),
             input_offsets: Vec::with_capacity(order.len() + 1),
             inputs: Vec::with_capacity(order.len()),
-            reader_offsets: Vec::new(),
-            readers: Vec::new(),
-            roots: Vec::new(),
-            outputs: Vec::new(),
+            ..Plan::default()
         };
         plan.input_offsets.push(0);
         // The functions of each grid layer are taken once; the last hand-built one is remembered.
@@ -142,7 +137,7 @@ impl Plan {
         Ok(plan)
     }
 
-    fn find_readers(&mut self) {
+    pub(crate) fn find_readers(&mut self) {
         let n = self.len();
         let mut offsets = vec![0u32; n + 1];
         for &input in self.inputs.iter().filter(|&&input| input & CONSTANT == 0) {
@@ -167,7 +162,7 @@ impl Plan {
         self.readers = readers;
     }
 
-    fn inputs_of(&self, id: u32) -> &[u32] {
+    pub(crate) fn inputs_of(&self, id: u32) -> &[u32] {
         &self.inputs[self.input_offsets[id as usize] as usize..self.input_offsets[id as usize + 1] as usize]
     }
 
@@ -216,16 +211,51 @@ impl Plan {
         &self.funcs[self.calls[id as usize].0 as usize]
     }
 
-    /// The key of a task.
+    /// The position of a task in its layer, as its function is told.
+    pub fn block(&self, id: u32) -> u32 {
+        self.calls[id as usize].1
+    }
+
+    /// The key of a task; in a sub-plan, which holds no keys, `("task", id)`.
     pub fn key(&self, id: u32) -> Key {
-        let (layer, position) = self.origins[id as usize];
-        self.graph.layer_at(layer as usize).key_at(position)
+        match self.origins.get(id as usize) {
+            Some(&(layer, position)) => self.graph.layer_at(layer as usize).key_at(position),
+            None => Key::from(("task", id)),
+        }
+    }
+
+    /// The name of a task's layer, by reference: what [`key`](Plan::key) starts with. None in a sub-plan.
+    pub fn layer_name(&self, id: u32) -> Option<&Name> {
+        let &(layer, _) = self.origins.get(id as usize)?;
+        Some(self.graph.layer_at(layer as usize).name())
     }
 
     /// The size in bytes of a task's value, where its collection stated it.
     pub fn nbytes(&self, id: u32) -> Option<u64> {
-        let (layer, position) = self.origins[id as usize];
+        let &(layer, position) = self.origins.get(id as usize)?;
         self.graph.layer_at(layer as usize).nbytes_at(position)
+    }
+
+    /// The number of values that were there before the run.
+    pub fn n_constants(&self) -> u32 {
+        self.constants.len() as u32
+    }
+
+    /// The plan with all values here: those that live in an engine are fetched. The same plan, if there are none.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub fn localised(self: &Arc<Plan>) -> Result<Arc<Plan>> {
+        if self.constants.iter().all(|value| value.as_remote().is_none()) {
+            return Ok(Arc::clone(self));
+        }
+        let mut plan = Plan::clone(self);
+        for value in &mut plan.constants {
+            if let Some(remote) = value.as_remote() {
+                *value = remote.fetch()?;
+            }
+        }
+        Ok(Arc::new(plan))
     }
 
     /// Runs a task on values that `lookup` finds by task id.
@@ -265,6 +295,7 @@ impl Plan {
             for input in self.inputs(id) {
                 if let Source::Constant(index) = input
                     && !self.constant(index).is_portable()
+                    && self.constant(index).as_remote().is_none()
                 {
                     let value = self.constant(index);
                     let why = "it has no serde derives, or is held in Opaque".to_owned();

@@ -1,9 +1,9 @@
-//! Portable functions: how a function reaches another process of the same executable. All of core's unsafe code is in this file.
+//! Portable functions and values: how they reach another process of the same executable. All of core's unsafe code is in this file.
 //!
 //! ```text
-//!     sender:    address of FuncTable - address of ANCHOR  = offset      (both are statics of one executable, so the difference is fixed)
-//!     wire:      offset, hash of the table's type name, environment's bytes
-//!     receiver:  address of ANCHOR + offset → in the executable's read-only data? aligned? magic? name? → decode the environment
+//!     sender:    address of a table - address of ANCHOR  = offset        (both are statics of one executable, so the difference is fixed)
+//!     wire:      offset, hash of the table's type name, the environment's or the value's bytes
+//!     receiver:  address of ANCHOR + offset → in the executable's read-only data? aligned? magic? name? → the table decodes the bytes
 //! ```
 //! The sender and the receiver must be the same build; a transport proves that at its handshake ([`executable_id`] is what to compare) and the
 //! checks here are the second line: within one build they catch a corrupted offset.
@@ -23,12 +23,87 @@ use serde::{Deserialize, Serialize};
 use crate::error::BoxError;
 use crate::func::{Func, FuncTable};
 use crate::token::{Token, Tokenizer};
+use crate::value::ValueTable;
 
-/// Marks the start of a function table.
-pub(crate) const MAGIC: [u64; 2] = [0x6172_7261_735f_666e, 0x9d3c_51e7_0b8a_f264];
+/// What starts each kind of table.
+pub(crate) type Magic = [u64; 2];
+pub(crate) const FUNC_MAGIC: Magic = [0x6172_7261_735f_666e, 0x9d3c_51e7_0b8a_f264];
+pub(crate) const VALUE_MAGIC: Magic = [0x6172_7261_735f_7661, 0x47b1_d80e_93c5_2f6d];
 
-/// The static that offsets are relative to. Its magic is not that of a table, so that offset 0 is refused.
-static ANCHOR: [u64; 2] = [MAGIC[1], MAGIC[0]];
+/// The static that offsets are relative to. Its content is not the magic of a table, so that offset 0 is refused.
+static ANCHOR: [u64; 2] = [FUNC_MAGIC[1], VALUE_MAGIC[0]];
+
+/// A static table of the executable that another process of it can be told of.
+///
+/// # Safety
+/// The type is `repr(C)` and starts with a field of type [`Magic`] that holds `MAGIC` in every instance, and only the compiler makes instances.
+pub(crate) unsafe trait Table: Sized + 'static {
+    const MAGIC: Magic;
+    fn type_name(&self) -> &'static str;
+}
+
+// SAFETY: `repr(C)`, its first field is `magic`, and the one place that makes instances, a constant, sets it to FUNC_MAGIC.
+unsafe impl Table for FuncTable {
+    const MAGIC: Magic = FUNC_MAGIC;
+    fn type_name(&self) -> &'static str {
+        (self.type_name)()
+    }
+}
+
+// SAFETY: `repr(C)`, its first field is `magic`, and the places that make instances, constants all, set it to VALUE_MAGIC.
+unsafe impl Table for ValueTable {
+    const MAGIC: Magic = VALUE_MAGIC;
+    fn type_name(&self) -> &'static str {
+        (self.type_name)()
+    }
+}
+
+/// Which table of the executable: what travels instead of its address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The table's address relative to an anchor in the same executable.
+    pub(crate) offset: i64,
+    /// The hash of the table's type name: a check, not an identity.
+    pub(crate) name_hash: u64,
+}
+
+impl Place {
+    pub(crate) fn of<T: Table>(table: &'static T) -> Place {
+        Place { offset: (table as *const T as i64).wrapping_sub(&raw const ANCHOR as i64), name_hash: name_hash(table) }
+    }
+
+    /// The table at this place of the running executable.
+    pub(crate) fn table<T: Table>(self) -> Result<&'static T, WireError> {
+        let offset = self.offset;
+        let address = (&raw const ANCHOR as i64).wrapping_add(offset) as usize;
+        let (start, end) = constant_data()?;
+        let fits = address.checked_add(size_of::<T>()).is_some_and(|last| start <= address && last <= end);
+        if !fits {
+            return Err(WireError::Outside { offset });
+        }
+        if !address.is_multiple_of(align_of::<T>()) {
+            return Err(WireError::NoTable { offset });
+        }
+        // SAFETY: the address lies in a mapped, initialised and aligned part of this executable's image that nothing writes to after start-up,
+        // and any bytes are valid u64s.
+        let magic = unsafe { *(address as *const Magic) };
+        if magic != T::MAGIC {
+            return Err(WireError::NoTable { offset });
+        }
+        // SAFETY: the image is read-only since start-up, so only the compiler can have put the magic there. It appears in the image at the start of
+        // tables of type T; the copies that are no tables (the constant itself) are followed by bytes that would have to be a valid function pointer, which is why
+        // the name is checked before anything else is used, and why the sender must be trusted to be the same build.
+        let table: &'static T = unsafe { &*(address as *const T) };
+        if name_hash(table) != self.name_hash {
+            return Err(WireError::NoTable { offset });
+        }
+        Ok(table)
+    }
+}
+
+fn name_hash<T: Table>(table: &T) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(table.type_name().as_bytes())
+}
 
 /// Why a function of type `F` cannot be made out of nothing in another process, if it cannot.
 pub(crate) fn why_not_conjurable<F: 'static>() -> Option<&'static str> {
@@ -73,14 +148,14 @@ pub struct FuncWire {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WireError {
-    /// Not a place where this executable keeps its function tables.
+    /// Not a place where this executable keeps its tables.
     #[error("offset {offset:#x} is outside the executable's constant data")]
     Outside {
         /// The offset that arrived.
         offset: i64,
     },
-    /// A place that holds something else, or a table of another function.
-    #[error("no table of that function at offset {offset:#x}: the message is damaged or comes from another build")]
+    /// A place that holds something else, or a table of another function or type.
+    #[error("no table of that function or type at offset {offset:#x}: the message is damaged or comes from another build")]
     NoTable {
         /// The offset that arrived.
         offset: i64,
@@ -99,10 +174,20 @@ pub enum WireError {
         /// What serde reports.
         why: String,
     },
-}
-
-fn name_hash(table: &FuncTable) -> u64 {
-    xxhash_rust::xxh3::xxh3_64((table.type_name)().as_bytes())
+    /// A value could not be read.
+    #[error("a value of type {type_name} could not be read: {why}")]
+    Value {
+        /// The type.
+        type_name: &'static str,
+        /// What serde reports.
+        why: String,
+    },
+    /// Bytes that are no sub-plan, or end too early.
+    #[error("a damaged message: {why}")]
+    Damaged {
+        /// What is wrong.
+        why: String,
+    },
 }
 
 impl Func {
@@ -112,9 +197,8 @@ impl Func {
     /// The reason why it cannot (see [`Func::portability`]), or what the serialisation of its captures reports.
     pub fn to_wire(&self) -> Result<FuncWire, BoxError> {
         self.portability()?;
-        let table = self.table();
-        let offset = (table as *const FuncTable as i64).wrapping_sub(&raw const ANCHOR as i64);
-        Ok(FuncWire { offset, name_hash: name_hash(table), environment: self.encode_environment()? })
+        let Place { offset, name_hash } = Place::of(self.table());
+        Ok(FuncWire { offset, name_hash, environment: self.encode_environment()? })
     }
 
     /// The function that travelled here from another process of the same executable.
@@ -124,29 +208,7 @@ impl Func {
     /// # Errors
     /// [`WireError`].
     pub fn from_wire(wire: &FuncWire) -> Result<Func, WireError> {
-        let offset = wire.offset;
-        let address = (&raw const ANCHOR as i64).wrapping_add(offset) as usize;
-        let (start, end) = constant_data()?;
-        let fits = address.checked_add(size_of::<FuncTable>()).is_some_and(|last| start <= address && last <= end);
-        if !fits {
-            return Err(WireError::Outside { offset });
-        }
-        if !address.is_multiple_of(align_of::<FuncTable>()) {
-            return Err(WireError::NoTable { offset });
-        }
-        // SAFETY: the address lies in a mapped, initialised and aligned part of this executable's image that nothing writes to after start-up,
-        // and any bytes are valid u64s.
-        let magic = unsafe { *(address as *const [u64; 2]) };
-        if magic != MAGIC {
-            return Err(WireError::NoTable { offset });
-        }
-        // SAFETY: the image is read-only since start-up, so only the compiler can have put MAGIC there. It appears in the image at the start of
-        // tables; the copies that are no tables (this constant itself) are followed by bytes that would have to be a valid function pointer, which is why the
-        // name is checked before anything else is used, and why the sender must be trusted to be the same build.
-        let table: &'static FuncTable = unsafe { &*(address as *const FuncTable) };
-        if name_hash(table) != wire.name_hash {
-            return Err(WireError::NoTable { offset });
-        }
+        let table: &'static FuncTable = Place { offset: wire.offset, name_hash: wire.name_hash }.table()?;
         (table.decode)(&wire.environment).map_err(|error| WireError::Environment { function: (table.type_name)(), why: error.to_string() })
     }
 }

@@ -8,6 +8,7 @@
 
 use std::any::{Any, TypeId, type_name};
 use std::fmt;
+use std::io::Write;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -16,11 +17,15 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{BoxError, Error, Result};
 use crate::nbytes::estimate_nbytes;
+use crate::portable::{self, Place, WireError};
+use crate::remote::{Remote, RemoteHandle};
 use crate::token::Token;
 
-/// What is known of a value's type, one static table a type.
+/// What is known of a value's type, one static table a type. Its address, relative to the executable, is what travels with a value.
+#[repr(C)]
 pub struct ValueTable {
-    type_name: fn() -> &'static str,
+    pub(crate) magic: portable::Magic,
+    pub(crate) type_name: fn() -> &'static str,
     type_id: fn() -> TypeId,
     nbytes: fn(&(dyn Any + Send + Sync)) -> usize,
     token: fn(&(dyn Any + Send + Sync)) -> Option<Token>,
@@ -28,7 +33,7 @@ pub struct ValueTable {
 }
 
 struct ValueCodec {
-    encode: fn(&(dyn Any + Send + Sync), &mut Vec<u8>) -> Result<(), BoxError>,
+    encode: fn(&(dyn Any + Send + Sync), &mut dyn Write) -> Result<(), BoxError>,
     decode: fn(&[u8]) -> Result<Value, BoxError>,
 }
 
@@ -78,6 +83,7 @@ fn held<T: 'static>(value: &(dyn Any + Send + Sync)) -> &T {
 
 impl<T: Send + Sync + 'static> Tables<T> {
     const OPAQUE: &'static ValueTable = &ValueTable {
+        magic: portable::VALUE_MAGIC,
         type_name: type_name::<T>,
         type_id: TypeId::of::<T>,
         nbytes: |value| size_of_val(held::<T>(value)),
@@ -95,6 +101,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Tables<T> {
         decode: |bytes| Ok(Value::new(rmp_serde::from_slice::<T>(bytes)?)),
     };
     const DATA: &'static ValueTable = &ValueTable {
+        magic: portable::VALUE_MAGIC,
         type_name: type_name::<T>,
         type_id: TypeId::of::<T>,
         nbytes: |value| estimate_nbytes(held::<T>(value)),
@@ -105,6 +112,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Tables<T> {
 
 impl<T: Serialize + DeserializeOwned + Measure + Send + Sync + 'static> Tables<T> {
     const MEASURED: &'static ValueTable = &ValueTable {
+        magic: portable::VALUE_MAGIC,
         type_name: type_name::<T>,
         type_id: TypeId::of::<T>,
         nbytes: |value| held::<T>(value).nbytes(),
@@ -115,6 +123,7 @@ impl<T: Serialize + DeserializeOwned + Measure + Send + Sync + 'static> Tables<T
 
 impl<T: Measure + Send + Sync + 'static> Tables<T> {
     const LOCAL: &'static ValueTable = &ValueTable {
+        magic: portable::VALUE_MAGIC,
         type_name: type_name::<T>,
         type_id: TypeId::of::<T>,
         nbytes: |value| held::<T>(value).nbytes(),
@@ -207,7 +216,7 @@ impl Value {
     ///
     /// # Errors
     /// [`NotEncodable`] if it must stay in this process; else what its `Serialize` reports.
-    pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), BoxError> {
+    pub fn encode(&self, out: &mut dyn Write) -> Result<(), BoxError> {
         match &self.table.codec {
             Some(codec) => (codec.encode)(&*self.data, out),
             None => Err(Box::new(NotEncodable { type_name: self.type_name() })),
@@ -223,6 +232,65 @@ impl Value {
             Some(codec) => (codec.decode)(bytes),
             None => Err(Box::new(NotEncodable { type_name: self.type_name() })),
         }
+    }
+
+    /// Writes the value for another process of the same executable: 16 bytes that name its type, then its serialised form. Large buffers of blocks and partitions
+    /// are handed to `out` as they lie in memory, so it should not copy what is large.
+    ///
+    /// # Errors
+    /// As for [`encode`](Value::encode).
+    pub fn to_wire(&self, out: &mut dyn Write) -> Result<(), BoxError> {
+        if !self.is_portable() {
+            return Err(Box::new(NotEncodable { type_name: self.type_name() }));
+        }
+        let Place { offset, name_hash } = Place::of(self.table);
+        out.write_all(&offset.to_le_bytes())?;
+        out.write_all(&name_hash.to_le_bytes())?;
+        self.encode(out)
+    }
+
+    /// Reads a value that another process of the same executable wrote with [`to_wire`](Value::to_wire).
+    ///
+    /// The caller must know that the sender runs the same build. Damage on the way is found and refused, as far as the type's own `Deserialize` finds it.
+    ///
+    /// ```
+    /// use arras_core::Value;
+    /// let mut bytes = Vec::new();
+    /// Value::new(vec![1, 2, 3]).to_wire(&mut bytes)?;
+    /// assert_eq!(Value::from_wire(&bytes)?.get::<Vec<i32>>()?, &[1, 2, 3]);
+    /// assert!(Value::from_wire(&bytes[..17]).is_err());
+    /// # Ok::<(), arras_core::BoxError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`WireError`].
+    pub fn from_wire(bytes: &[u8]) -> Result<Value, WireError> {
+        let damaged = || WireError::Damaged { why: format!("a value of {} bytes", bytes.len()) };
+        let (offset, rest) = bytes.split_first_chunk().ok_or_else(damaged)?;
+        let (name_hash, data) = rest.split_first_chunk().ok_or_else(damaged)?;
+        let place = Place { offset: i64::from_le_bytes(*offset), name_hash: u64::from_le_bytes(*name_hash) };
+        let table: &'static ValueTable = place.table()?;
+        let type_name = (table.type_name)();
+        let Some(codec) = &table.codec else { return Err(WireError::Value { type_name, why: "it stays in its process".to_owned() }) };
+        (codec.decode)(data).map_err(|error| WireError::Value { type_name, why: error.to_string() })
+    }
+
+    /// Stands for a value that lives elsewhere: see [`Remote`].
+    pub fn remote(remote: Arc<dyn Remote>) -> Value {
+        Value { data: Arc::new(RemoteHandle(remote)), table: Tables::<RemoteHandle>::LOCAL }
+    }
+
+    /// What the value stands for, if it lives elsewhere.
+    pub fn as_remote(&self) -> Option<&Arc<dyn Remote>> {
+        self.data.downcast_ref::<RemoteHandle>().map(|handle| &handle.0)
+    }
+
+    /// Checks that the value is a `T`, or stands for a remote one, whose type is known only where it is.
+    ///
+    /// # Errors
+    /// [`Error::WrongType`].
+    pub fn check<T: 'static>(&self) -> Result<()> {
+        if self.as_remote().is_some() { Ok(()) } else { self.get::<T>().map(|_| ()) }
     }
 
     /// Whether two values are the same one in memory.

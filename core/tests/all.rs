@@ -1,6 +1,8 @@
 //! Public behaviour of the core, one topic a module.
 
 mod all {
+    mod bundle;
+    mod bundle_invariants;
     mod delayed;
     mod draw;
     mod drawing;
@@ -15,4 +17,5 @@ mod all {
     mod portable;
     mod reference;
     mod value;
+    mod wire;
 }

@@ -1,11 +1,13 @@
 //! Files: which ones a path, a pattern or a list of them means.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use arras_core::Tokenizer;
 use polars::prelude::PlRefPath;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
@@ -52,33 +54,37 @@ impl<F: Files + ?Sized> Files for &F {
 }
 
 /// A file as it was when the frame was built.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct File {
+    /// As the user named it, for errors.
     pub(crate) path: PathBuf,
-    /// The same path, as polars wants it.
+    /// The absolute path, as polars wants it: a process that works in another directory means the same file.
     pub(crate) location: PlRefPath,
     n_bytes: u64,
     /// Nanoseconds since 1970; 0 where the file system does not tell.
-    modified: u128,
+    modified: u64,
 }
 
 impl File {
     fn new(path: PathBuf) -> Result<File> {
-        let metadata = std::fs::metadata(&path).map_err(|source| match source.kind() {
-            std::io::ErrorKind::NotFound => Error::MissingFile { path: path.clone() },
+        let failed = |source: io::Error| match source.kind() {
+            io::ErrorKind::NotFound => Error::MissingFile { path: path.clone() },
             _ => Error::Io { path: path.clone(), source: Arc::new(source) },
-        })?;
+        };
+        let metadata = std::fs::metadata(&path).map_err(failed)?;
         if metadata.is_dir() {
             return Err(Error::Directory { path });
         }
-        let Ok(location) = PlRefPath::try_from_path(&path) else { return Err(Error::PathEncoding { path }) };
-        let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).map_or(0, |time| time.as_nanos());
+        let absolute = std::path::absolute(&path).map_err(failed)?;
+        let Ok(location) = PlRefPath::try_from_path(&absolute) else { return Err(Error::PathEncoding { path: absolute }) };
+        let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let modified = modified.and_then(|time| u64::try_from(time.as_nanos()).ok()).unwrap_or(0);
         Ok(File { path, location, n_bytes: metadata.len(), modified })
     }
 
     /// Adds what tells this file from others and from what it may become.
     pub(crate) fn tokenize(&self, tokenizer: &mut Tokenizer) {
-        tokenizer.text(self.location.as_str()).number(self.n_bytes).number(self.modified as u64);
+        tokenizer.text(self.location.as_str()).number(self.n_bytes).number(self.modified);
     }
 }
 

@@ -129,7 +129,7 @@ impl Persist for Frame {
     fn persisted(&self, values: Vec<Value>) -> arras_core::Result<Frame> {
         let state = self.state.as_ref().map_err(|error| arras_core::Error::collection(error.clone()))?;
         for value in &values {
-            value.get::<Partition>()?;
+            value.check::<Partition>()?;
         }
         let name = state.stage().name.clone();
         let graph = planner::values(&name, values);

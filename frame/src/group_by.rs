@@ -13,7 +13,7 @@ use polars::prelude::{Expr, PlSmallStr, len};
 
 use crate::frame::Frame;
 use crate::plan::{Base, Query};
-use crate::split::Split;
+use crate::split::{Grouping, Split};
 use crate::steps::known_column;
 
 /// A frame and the keys to group it by: what [`Frame::group_by`] returns.
@@ -61,7 +61,7 @@ impl Frame {
         self.then(|query| {
             known_column("value_counts", &query.schema, column)?;
             let count = PlSmallStr::from_static("count");
-            let split = Split::new("value_counts", &query.schema, &[Expr::Column(column.into())], &[len().alias(count.clone())])?;
+            let split = Split::new(Grouping::ValueCounts, &query.schema, &[Expr::Column(column.into())], &[len().alias(count.clone())])?;
             Ok(Query::new(Base::group_by(query, split.sorted_by(count))))
         })
     }
@@ -94,7 +94,7 @@ impl GroupBy {
     #[must_use]
     pub fn agg<E: AsRef<[Expr]>>(self, aggregates: E) -> Frame {
         self.frame.then(|query| {
-            let split = Split::new("group_by", &query.schema, &self.keys, aggregates.as_ref())?;
+            let split = Split::new(Grouping::GroupBy, &query.schema, &self.keys, aggregates.as_ref())?;
             Ok(Query::new(Base::group_by(query, split)))
         })
     }

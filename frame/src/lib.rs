@@ -23,11 +23,14 @@
 //! ```
 //!
 //! Results are the same on every run: groups come in the order of their first row, partial results are merged along a fixed tree, and polars
-//! computes each partition on the thread of its task, off its own pool; files alone are decoded by polars' threads. Frames do not travel to other
-//! processes yet: polars' expressions are captured by their tasks.
+//! computes each partition on the thread of its task, off its own pool; files alone are decoded by polars' threads.
+//!
+//! Frames run in other processes of the same executable as they do here: a task takes its expressions, its schema and the names of its files along. What holds a closure stays
+//! (`Expr::map` and its like), and is refused when the graph is submitted.
 
 #![forbid(unsafe_code)]
 
+mod csv;
 mod files;
 mod frame;
 mod group_by;
@@ -38,13 +41,16 @@ mod steps;
 
 mod error;
 mod partition;
+mod partition_query;
 mod plan;
 mod planner;
+mod portable;
 mod quiet;
 mod row_local;
 mod split;
 mod tasks;
 mod tokens;
+mod travel;
 
 pub use polars;
 pub use polars::df;

@@ -37,7 +37,7 @@ impl Query {
     /// The query and one more step.
     pub(crate) fn then(&self, step: Step) -> Result<Query> {
         let schema = step.check(&self.schema)?;
-        let token = child_token(step.name, self.token, step.token());
+        let token = child_token(step.name(), self.token, step.token());
         let mut steps = self.steps.clone();
         steps.push(Arc::new(step));
         Ok(Query { base: Arc::clone(&self.base), steps, schema, token })
@@ -52,14 +52,14 @@ impl Query {
         let mut text = self.base.operation.to_owned();
         for step in &self.steps {
             text.push_str(" → ");
-            text.push_str(step.name);
+            text.push_str(step.name());
         }
         text
     }
 
     /// What the query's own tasks do, in a word, for their keys: the last step of it.
     pub(crate) fn operation(&self) -> &'static str {
-        self.steps.last().map_or(self.base.operation, |step| step.name)
+        self.steps.last().map_or(self.base.operation, |step| step.name())
     }
 }
 
@@ -99,9 +99,9 @@ impl Base {
 
     /// Groups of a query's rows.
     pub(crate) fn group_by(input: &Query, split: Split) -> Base {
-        let token = child_token(split.name, input.token, split.token);
+        let token = child_token(split.name(), input.token, split.token);
         let schema = split.schema.clone();
-        let operation = split.name;
+        let operation = split.name();
         let kind = Kind::GroupBy { input: input.clone(), split: Arc::new(split) };
         Base { operation, kind, schema, n_partitions: 1, token, stage: OnceLock::new() }
     }

@@ -17,9 +17,10 @@ use std::sync::Arc;
 use arras_core::{Graph, GridBuilder, Layer, Name, Token, Tokenizer, Value};
 use polars::prelude::LazyFrame;
 
+use crate::partition_query::{PartitionQuery, Rows, explain};
 use crate::plan::{Base, Kind, Query};
 use crate::split::Split;
-use crate::tasks::{self, PartitionQuery, Rows};
+use crate::tasks;
 
 /// Partial results that one task merges.
 pub(crate) const SPLIT_EVERY: u32 = 8;
@@ -108,7 +109,7 @@ fn group_by(token: Token, input: &Query, split: &Arc<Split>) -> Stage {
     for level in 1.. {
         let n_merged = n_partials.div_ceil(SPLIT_EVERY);
         let is_last = n_merged == 1;
-        let name = if is_last { Name::from_token(split.name, token) } else { layer_name("merge", token, level) };
+        let name = if is_last { Name::from_token(split.name(), token) } else { layer_name("merge", token, level) };
         let mut layer = GridBuilder::new(name.clone(), &[n_merged]);
         let dependency = layer.depends_on(below);
         let func = layer.func(if is_last { tasks::finish(Arc::clone(split)) } else { tasks::merge(Arc::clone(split)) });
@@ -190,7 +191,7 @@ fn describe_query(query: &Query, tail: Tail<'_>, text: &mut String) {
     let rows = match &query.base.kind {
         Kind::GroupBy { input, split } => {
             describe_query(input, Some(&|rows| split.partial(rows)), text);
-            let (n, name, keys) = (input.n_partitions(), split.name, split.shown_keys());
+            let (n, name, keys) = (input.n_partitions(), split.name(), split.shown_keys());
             text.push_str(&format!("exchange {name} by [{keys}]: {n} partial results, merged {SPLIT_EVERY} at a time, to 1 partition\n"));
             Rows::Input
         }
@@ -208,7 +209,7 @@ fn describe_query(query: &Query, tail: Tail<'_>, text: &mut String) {
         return;
     }
     text.push_str(&format!("{n} × one polars query, {}:\n", query.operations()));
-    for line in tasks::explain(&rows, query, tail.unwrap_or(&|rows| rows)).lines() {
+    for line in explain(&rows, query, tail.unwrap_or(&|rows| rows)).lines() {
         text.push_str(&format!("    {line}\n"));
     }
 }

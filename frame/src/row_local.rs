@@ -14,44 +14,48 @@ use polars::polars_utils::idx_vec::UnitVec;
 use polars::prelude::{DataFrame, Expr, IntoLazy, LazyFrame, PolarsResult, SchemaRef};
 use polars_plan::plans::expr_ir::ExprIR;
 use polars_plan::plans::{AExpr, IR, IRPlan, is_elementwise, is_length_preserving_ae, node_to_expr};
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::tokens::expr_token;
 
 /// One row-local step.
-#[derive(Debug)]
-pub(crate) struct Step {
-    /// The method that made it.
-    pub(crate) name: &'static str,
-    kind: StepKind,
-}
-
-#[derive(Debug)]
-enum StepKind {
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Step {
     Select(Vec<Expr>),
     WithColumns(Vec<Expr>),
     Filter(Expr),
+    /// A selection of all columns, some under new names.
+    Rename(Vec<Expr>),
+    /// A selection of the columns that are left.
+    Drop(Vec<Expr>),
 }
 
 impl Step {
-    pub(crate) fn select(name: &'static str, exprs: Vec<Expr>) -> Step {
-        Step { name, kind: StepKind::Select(exprs) }
+    /// The method that made it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Step::Select(_) => "select",
+            Step::WithColumns(_) => "with_columns",
+            Step::Filter(_) => "filter",
+            Step::Rename(_) => "rename",
+            Step::Drop(_) => "drop",
+        }
     }
 
-    pub(crate) fn with_columns(exprs: Vec<Expr>) -> Step {
-        Step { name: "with_columns", kind: StepKind::WithColumns(exprs) }
-    }
-
-    pub(crate) fn filter(predicate: Expr) -> Step {
-        Step { name: "filter", kind: StepKind::Filter(predicate) }
+    pub(crate) fn exprs(&self) -> &[Expr] {
+        match self {
+            Step::Select(exprs) | Step::WithColumns(exprs) | Step::Rename(exprs) | Step::Drop(exprs) => exprs,
+            Step::Filter(predicate) => std::slice::from_ref(predicate),
+        }
     }
 
     /// The step, added to a polars query.
     pub(crate) fn apply(&self, query: LazyFrame) -> LazyFrame {
-        match &self.kind {
-            StepKind::Select(exprs) => query.select(exprs.as_slice()),
-            StepKind::WithColumns(exprs) => query.with_columns(exprs.as_slice()),
-            StepKind::Filter(predicate) => query.filter(predicate.clone()),
+        match self {
+            Step::Select(exprs) | Step::Rename(exprs) | Step::Drop(exprs) => query.select(exprs.as_slice()),
+            Step::WithColumns(exprs) => query.with_columns(exprs.as_slice()),
+            Step::Filter(predicate) => query.filter(predicate.clone()),
         }
     }
 
@@ -60,21 +64,16 @@ impl Step {
     /// # Errors
     /// [`Error::Step`], [`Error::NotRowLocal`].
     pub(crate) fn check(&self, schema: &SchemaRef) -> Result<SchemaRef> {
-        let plan = self.apply(empty(schema)).to_alp().map_err(Error::step(self.name, schema))?;
-        check_row_local(self.name, &plan)?;
+        let plan = self.apply(empty(schema)).to_alp().map_err(Error::step(self.name(), schema))?;
+        check_row_local(self.name(), &plan)?;
         Ok(schema_of(&plan))
     }
 
     /// The token of the step; none if it holds what nobody can see into.
     pub(crate) fn token(&self) -> Option<Token> {
         let mut tokenizer = Tokenizer::new();
-        let (kind, exprs) = match &self.kind {
-            StepKind::Select(exprs) => ("select", exprs.as_slice()),
-            StepKind::WithColumns(exprs) => ("with_columns", exprs.as_slice()),
-            StepKind::Filter(predicate) => ("filter", std::slice::from_ref(predicate)),
-        };
-        tokenizer.text(kind).number(exprs.len() as u64);
-        for expr in exprs {
+        tokenizer.text(self.name()).number(self.exprs().len() as u64);
+        for expr in self.exprs() {
             tokenizer.token(expr_token(expr)?);
         }
         Some(tokenizer.finish())

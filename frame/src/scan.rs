@@ -6,20 +6,21 @@
 //!                                             after it do not use is never parsed
 //! ```
 
-use std::fmt;
 use std::io::Read as _;
 use std::sync::Arc;
 
 use arras_core::{Token, Tokenizer};
-use polars::prelude::{LazyCsvReader, LazyFileListReader, LazyFrame, PolarsError, PolarsResult, ScanArgsParquet, SchemaRef};
+use polars::prelude::{LazyCsvReader, LazyFrame, PolarsError, PolarsResult, ScanArgsParquet, SchemaRef};
+use serde::{Deserialize, Serialize};
 
+use crate::csv::CsvFormat;
 use crate::error::{Error, Result};
 use crate::files::{self, File, Files};
 use crate::frame::Frame;
 use crate::plan::{Base, Kind};
 
 /// Files of one format and one schema, a partition each.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Scan {
     files: Vec<File>,
     format: Format,
@@ -28,32 +29,17 @@ pub(crate) struct Scan {
     header: SchemaRef,
 }
 
+#[derive(Debug, Serialize, Deserialize)]
 enum Format {
-    Csv(CsvOptions),
+    Csv(CsvFormat),
     Parquet,
 }
 
-type CsvOptions = Arc<dyn Fn(LazyCsvReader) -> LazyCsvReader + Send + Sync>;
-
-impl fmt::Debug for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
 impl Format {
-    /// The constructor.
-    fn name(&self) -> &'static str {
-        match self {
-            Format::Csv(_) => "scan_csv",
-            Format::Parquet => "scan_parquet",
-        }
-    }
-
     /// A query over a whole file of whatever schema it has.
     fn open(&self, file: &File) -> PolarsResult<LazyFrame> {
         match self {
-            Format::Csv(options) => reader(options, file).finish(),
+            Format::Csv(format) => Ok(format.open(file)),
             Format::Parquet => {
                 let options = ScanArgsParquet { glob: false, ..ScanArgsParquet::default() };
                 LazyFrame::scan_parquet(file.location.clone(), options)
@@ -62,53 +48,56 @@ impl Format {
     }
 }
 
-fn reader(options: &CsvOptions, file: &File) -> LazyCsvReader {
-    // A row's number in its file and the file's path are no columns of the file, which is what schemas are compared by.
-    options(LazyCsvReader::new(file.location.clone())).with_glob(false).with_row_index(None).with_include_file_paths(None)
-}
-
-/// The names of the columns as a CSV file itself has them.
-fn header(options: &CsvOptions, file: &File) -> PolarsResult<SchemaRef> {
-    reader(options, file).with_schema(None).with_infer_schema_length(Some(0)).finish()?.collect_schema()
-}
-
 impl Scan {
-    fn new(files: &(impl Files + ?Sized), format: Format) -> Result<Scan> {
+    fn new(files: &(impl Files + ?Sized), format: impl FnOnce(&File) -> PolarsResult<Format>) -> Result<Scan> {
         let files = files::find(files)?;
         let first = &files[0];
         let failed = |source| Error::file(&first.path, source);
+        let format = format(first).map_err(failed)?;
         let schema = format.open(first).and_then(|mut query| query.collect_schema()).map_err(failed)?;
         let header = match &format {
-            Format::Csv(options) => header(options, first).map_err(failed)?,
+            Format::Csv(format) => format.header(first).map_err(failed)?,
             Format::Parquet => schema.clone(),
         };
         Ok(Scan { files, format, schema, header })
     }
 
-    pub(crate) fn name(&self) -> &'static str {
-        self.format.name()
+    fn csv(files: &(impl Files + ?Sized), options: impl FnOnce(LazyCsvReader) -> LazyCsvReader) -> Result<Scan> {
+        Scan::new(files, |first| CsvFormat::new(first, options).map(Format::Csv))
     }
 
-    pub(crate) fn file(&self, partition: u32) -> &File {
-        &self.files[partition as usize]
+    /// The constructor.
+    fn name(&self) -> &'static str {
+        match self.format {
+            Format::Csv(_) => "scan_csv",
+            Format::Parquet => "scan_parquet",
+        }
     }
 
-    /// A query over one file, held to the schema of the first.
+    pub(crate) fn first(&self) -> &File {
+        &self.files[0]
+    }
+
+    /// The file of a partition.
+    pub(crate) fn file(&self, partition: u32) -> Option<&File> {
+        self.files.get(partition as usize)
+    }
+
+    /// A query over one of the files, held to the schema of the first.
     ///
     /// # Errors
     /// [`Error::File`] if the file cannot be opened, [`Error::SchemaMismatch`].
-    pub(crate) fn open(&self, partition: u32) -> Result<LazyFrame> {
-        let file = self.file(partition);
+    pub(crate) fn open(&self, file: &File) -> Result<LazyFrame> {
         let failed = |source| Error::file(&file.path, source);
         match &self.format {
-            Format::Csv(options) => {
+            Format::Csv(format) => {
                 // polars gives columns the names of a schema by position, whatever the file's header says, so the headers are compared first. The types are
                 // then those of the first file: a value that does not fit is an error of this file.
-                let found = header(options, file).map_err(failed)?;
+                let found = format.header(file).map_err(failed)?;
                 if !found.iter_names().eq(self.header.iter_names()) {
                     return Err(self.mismatch(file, found));
                 }
-                reader(options, file).with_schema(Some(self.schema.clone())).finish().map_err(failed)
+                Ok(format.open_as(file, self.schema.clone()))
             }
             Format::Parquet => {
                 let mut query = self.format.open(file).map_err(failed)?;
@@ -149,14 +138,16 @@ impl Scan {
         Error::SchemaMismatch { place: file.path.display().to_string(), expected: self.header.clone(), found }
     }
 
-    fn tokenize(&self) -> Tokenizer {
+    /// The token of the files as they are now and of how they are read; none for options that serde cannot write.
+    fn token(&self) -> Option<Token> {
         let mut tokenizer = Tokenizer::new();
         tokenizer.text(self.name()).number(self.files.len() as u64);
         self.files.iter().for_each(|file| file.tokenize(&mut tokenizer));
-        tokenizer
+        Some(tokenizer.value(&self.format).ok()?.finish())
     }
 
-    fn into_frame(self, token: Token) -> Result<Frame> {
+    fn into_frame(self) -> Result<Frame> {
+        let token = self.token().unwrap_or_else(Token::unique);
         let schema = self.schema.clone();
         let n_partitions = self.files.len();
         let base = Base::new(self.name(), Kind::Scan(Arc::new(self)), schema, n_partitions, token)?;
@@ -189,16 +180,15 @@ impl Frame {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn scan_csv(files: impl Files) -> Result<Frame> {
-        let scan = Scan::new(&files, Format::Csv(Arc::new(|reader| reader)))?;
+        let scan = Scan::csv(&files, |reader| reader)?;
         scan.check_header()?;
-        let token = scan.tokenize().finish();
-        scan.into_frame(token)
+        scan.into_frame()
     }
 
     /// As [`scan_csv`](Frame::scan_csv), with polars' options of a CSV reader: separator, header, types, null values, …
     ///
-    /// The function is called for each file, so that `with_n_rows` counts in each. Row numbers and paths as columns are left out, as they belong to no file. A frame made
-    /// with options has a name of its own, for nobody can see into the function. `with_encoding(CsvEncoding::LossyUtf8)` reads files that are not UTF-8.
+    /// The function is called once, and its options hold for each file: `with_n_rows` counts in each. Row numbers and paths as columns are left out, as they belong to no
+    /// file. `with_encoding(CsvEncoding::LossyUtf8)` reads files that are not UTF-8. Equal files with equal options give equal work.
     ///
     /// # Errors
     /// As for [`scan_csv`](Frame::scan_csv).
@@ -215,8 +205,8 @@ impl Frame {
     /// assert_eq!(evaluate(&rain)?.height(), 2);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn scan_csv_with(files: impl Files, options: impl Fn(LazyCsvReader) -> LazyCsvReader + Send + Sync + 'static) -> Result<Frame> {
-        Scan::new(&files, Format::Csv(Arc::new(options)))?.into_frame(Token::unique())
+    pub fn scan_csv_with(files: impl Files, options: impl FnOnce(LazyCsvReader) -> LazyCsvReader) -> Result<Frame> {
+        Scan::csv(&files, options)?.into_frame()
     }
 
     /// The rows of Parquet files: one partition a file. The schema is that of the first file.
@@ -237,8 +227,6 @@ impl Frame {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn scan_parquet(files: impl Files) -> Result<Frame> {
-        let scan = Scan::new(&files, Format::Parquet)?;
-        let token = scan.tokenize().finish();
-        scan.into_frame(token)
+        Scan::new(&files, |_| Ok(Format::Parquet))?.into_frame()
     }
 }

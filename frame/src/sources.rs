@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arras_core::{Collection, Data, Delayed, Func, Graph, GridBuilder, Inputs, Key, Layer, Name, Token, Tokenizer, alias};
+use arras_core::{Collection, Data, Delayed, Func, Graph, GridBuilder, Key, Layer, Name, TaskFn, Token, Tokenizer, alias};
 use polars::prelude::{DataFrame, PolarsResult, SchemaRef};
 
 use crate::error::{Error, Result};
@@ -50,6 +50,8 @@ impl Frame {
 
     /// A frame of partitions that something else computes: `function` makes the rows of each, of this schema, in a task of its own.
     ///
+    /// A function that captures values stays in this process, unless they are spelled out with [`with`](arras_core::with).
+    ///
     /// # Errors
     /// At build [`Error::ZeroPartitions`], and [`Error::Parts`] for what was wrong when the parts were built. At run [`Error::SchemaMismatch`] for rows of
     /// another schema, [`Error::Partition`] for what `function` returns.
@@ -65,18 +67,15 @@ impl Frame {
     /// assert_eq!(evaluate(&frame)?, df!("x" => [1i64, 2, 3])?);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn from_partitions<T, F>(parts: Vec<Delayed<T>>, schema: SchemaRef, function: F) -> Result<Frame>
+    pub fn from_partitions<T, F, Mark>(parts: Vec<Delayed<T>>, schema: SchemaRef, function: F) -> Result<Frame>
     where
         T: Data + Clone,
-        F: Fn(&T) -> PolarsResult<DataFrame> + Send + Sync + 'static,
+        F: TaskFn<Mark, (&'static T,), Output = PolarsResult<DataFrame>>,
+        Mark: 'static,
     {
         const OPERATION: &str = "from_partitions";
         let n_partitions = plan::partitions(OPERATION, parts.len())?;
-        let function = Func::erased::<F, _>(move |inputs: &Inputs<'_>| {
-            let rows = function(inputs.get::<T>(0)?);
-            let failed = |source| Error::partition(format!("the rows of partition {}", inputs.block()), source);
-            Ok(Partition::new(rows.map_err(failed)?).into_value())
-        });
+        let function = Func::fallible(function);
         let keys: Vec<Key> = parts.iter().map(Delayed::key).collect();
         let token = function.token().map_or_else(Token::unique, |function| token_of(OPERATION, function, &schema, &keys));
         let name = Name::from_token(OPERATION, token);

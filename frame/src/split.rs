@@ -17,16 +17,32 @@ use polars::polars_utils::idx_vec::UnitVec;
 use polars::prelude::{DataType, Expr, LazyFrame, PlSmallStr, SchemaRef, SortMultipleOptions, lit, when};
 use polars_plan::plans::expr_ir::ExprIR;
 use polars_plan::plans::{AExpr, IR, IRAggExpr, IRPlan, ToFieldContext, is_length_preserving_ae, node_to_expr};
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::row_local::{check_column, empty, result_schema, shown, why_not_column, why_not_elementwise};
 use crate::tokens::expr_token;
 
+/// The methods that group.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) enum Grouping {
+    GroupBy,
+    ValueCounts,
+}
+
+impl Grouping {
+    fn name(self) -> &'static str {
+        match self {
+            Grouping::GroupBy => "group_by",
+            Grouping::ValueCounts => "value_counts",
+        }
+    }
+}
+
 /// A group-by in three parts.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Split {
-    /// The method that made it.
-    pub(crate) name: &'static str,
+    grouping: Grouping,
     /// The expressions to group by, as the user gave them.
     keys: Vec<Expr>,
     key_names: Vec<PlSmallStr>,
@@ -36,9 +52,11 @@ pub(crate) struct Split {
     finish: Vec<Expr>,
     /// The column to sort by, the largest first.
     sort: Option<PlSmallStr>,
-    /// The schema of the result.
+    /// The schema of the result, for the plan: tasks do without it.
+    #[serde(skip)]
     pub(crate) schema: SchemaRef,
-    /// The token of keys, aggregates and order; none if they hold what nobody can see into.
+    /// The token of keys, aggregates and order, for the plan; none if they hold what nobody can see into.
+    #[serde(skip)]
     pub(crate) token: Option<Token>,
 }
 
@@ -47,7 +65,8 @@ impl Split {
     ///
     /// # Errors
     /// [`Error::NoKeys`], [`Error::Step`], [`Error::NotRowLocal`] for a key, [`Error::UnsupportedAggregate`].
-    pub(crate) fn new(name: &'static str, schema: &SchemaRef, keys: &[Expr], aggregates: &[Expr]) -> Result<Split> {
+    pub(crate) fn new(grouping: Grouping, schema: &SchemaRef, keys: &[Expr], aggregates: &[Expr]) -> Result<Split> {
+        let name = grouping.name();
         if keys.is_empty() {
             return Err(Error::NoKeys);
         }
@@ -73,7 +92,7 @@ impl Split {
 
         let key_columns = || key_names.iter().cloned().map(Expr::Column);
         let mut split = Split {
-            name,
+            grouping,
             keys: lowered_keys.iter().map(|key| node_to_expr(key.node(), &parts.arena).alias(key.output_name().clone())).collect(),
             partial: parts.partial,
             merge: parts.merge,
@@ -122,6 +141,16 @@ impl Split {
                 result.sort_by_exprs([Expr::Column(column.clone())], options)
             }
         }
+    }
+
+    /// The method that made it.
+    pub(crate) fn name(&self) -> &'static str {
+        self.grouping.name()
+    }
+
+    /// All expressions in it.
+    pub(crate) fn exprs(&self) -> impl Iterator<Item = &Expr> {
+        [&self.keys, &self.partial, &self.merge, &self.leaves, &self.finish].into_iter().flatten()
     }
 
     /// The keys, for people.

@@ -26,7 +26,7 @@ impl Frame {
     /// ```
     #[must_use]
     pub fn select<E: AsRef<[Expr]>>(&self, exprs: E) -> Frame {
-        self.then(|query| query.then(Step::select("select", exprs.as_ref().to_vec())))
+        self.then(|query| query.then(Step::Select(exprs.as_ref().to_vec())))
     }
 
     /// All columns, and those that these expressions give added or replaced: as polars' `with_columns`, of row-local expressions.
@@ -44,7 +44,7 @@ impl Frame {
     /// ```
     #[must_use]
     pub fn with_columns<E: AsRef<[Expr]>>(&self, exprs: E) -> Frame {
-        self.then(|query| query.then(Step::with_columns(exprs.as_ref().to_vec())))
+        self.then(|query| query.then(Step::WithColumns(exprs.as_ref().to_vec())))
     }
 
     /// The rows for which a row-local predicate is true; a null is not.
@@ -62,7 +62,7 @@ impl Frame {
     /// ```
     #[must_use]
     pub fn filter(&self, predicate: Expr) -> Frame {
-        self.then(|query| query.then(Step::filter(predicate)))
+        self.then(|query| query.then(Step::Filter(predicate)))
     }
 
     /// The same rows, some columns under other names; the columns keep their order.
@@ -98,7 +98,7 @@ impl Frame {
                     None => column,
                 }
             });
-            query.then(Step::select("rename", renamed.collect()))
+            query.then(Step::Rename(renamed.collect()))
         })
     }
 
@@ -127,7 +127,7 @@ impl Frame {
                 known_column("drop", &query.schema, column.as_ref())?;
             }
             let kept = query.schema.iter_names().filter(|name| !dropped.iter().any(|column| column.as_ref() == name.as_str()));
-            query.then(Step::select("drop", kept.cloned().map(Expr::Column).collect()))
+            query.then(Step::Drop(kept.cloned().map(Expr::Column).collect()))
         })
     }
 }

@@ -1,10 +1,10 @@
 //! Tokens of expressions: equal expressions give equal names, so that equal work runs once.
 //!
-//! An expression is hashed part by part. Parts that hide what they do (functions of polars with options, closures, whole columns as literals) have no token;
-//! a step that holds one gets a name of its own, which costs nothing but a chance to share work.
+//! An expression is hashed part by part. Closures, which hide what they do, and whole columns as literals, which would have to be read, have no token; a step that
+//! holds one gets a name of its own, which costs nothing but a chance to share work.
 
 use arras_core::{Token, Tokenizer};
-use polars::prelude::{AggExpr, AnyValue, DataType, Expr, LiteralValue};
+use polars::prelude::{AggExpr, DataType, Expr, LiteralValue};
 use polars_plan::dsl::DataTypeExpr;
 use polars_plan::plans::DynLiteralValue;
 
@@ -27,9 +27,25 @@ pub(crate) fn expr_token(expr: &Expr) -> Option<Token> {
                 tokenizer.text("binary").hashed(op);
                 stack.extend([&**left, &**right]);
             }
-            Expr::Cast { expr, dtype: DataTypeExpr::Literal(dtype), options } if is_plain(dtype) => {
-                tokenizer.text("cast").text(&format!("{dtype:?}")).hashed(options);
+            Expr::Cast { expr, dtype: DataTypeExpr::Literal(dtype), options } => {
+                tokenizer.text("cast").value(dtype).ok()?.hashed(options);
                 stack.push(expr);
+            }
+            // What polars can write of a function are its name and options; of a closure it can write nothing.
+            Expr::Function { input, function } => {
+                tokenizer.text("function").number(input.len() as u64).value(function).ok()?;
+                stack.extend(input);
+            }
+            Expr::RenameAlias { expr, function } => {
+                tokenizer.text("rename").value(function).ok()?;
+                stack.push(expr);
+            }
+            Expr::KeepName(input) => {
+                tokenizer.text("keep name");
+                stack.push(input);
+            }
+            Expr::Selector(selector) => {
+                tokenizer.text("selector").value(selector).ok()?;
             }
             Expr::Ternary { predicate, truthy, falsy } => {
                 tokenizer.text("ternary");
@@ -67,31 +83,20 @@ fn hash_literal(literal: &LiteralValue, tokenizer: &mut Tokenizer) -> Option<()>
         LiteralValue::Dyn(DynLiteralValue::Int(value)) => tokenizer.text("dynamic integer").text(&value.to_string()),
         LiteralValue::Dyn(DynLiteralValue::Float(value)) => tokenizer.text("dynamic float").number(value.to_bits()),
         LiteralValue::Dyn(DynLiteralValue::Str(value)) => tokenizer.text("dynamic text").text(value),
-        LiteralValue::Scalar(scalar) if is_plain(scalar.dtype()) => {
-            tokenizer.text("scalar").text(&format!("{:?}", scalar.dtype()));
-            match scalar.value() {
-                AnyValue::Null => tokenizer.text("null"),
-                AnyValue::Boolean(value) => tokenizer.text("boolean").number((*value).into()),
-                AnyValue::Float32(value) => tokenizer.text("float").number(value.to_bits().into()),
-                AnyValue::Float64(value) => tokenizer.text("float").number(value.to_bits()),
-                AnyValue::String(value) => tokenizer.text("text").text(value),
-                AnyValue::StringOwned(value) => tokenizer.text("text").text(value),
-                integer => tokenizer.text("integer").text(&integer.extract::<i128>()?.to_string()),
-            }
-        }
+        LiteralValue::Scalar(scalar) if is_plain(scalar.dtype()) => tokenizer.text("scalar").value(scalar).ok()?,
         _ => return None,
     };
     Some(())
 }
 
-/// Whether the name of a type says all of it.
+/// Whether a value of the type is written as itself alone, in a few bytes.
 fn is_plain(dtype: &DataType) -> bool {
-    dtype.is_primitive_numeric() || matches!(dtype, DataType::Boolean | DataType::String | DataType::Null)
+    dtype.is_primitive_numeric() || dtype.is_temporal() || matches!(dtype, DataType::Boolean | DataType::String | DataType::Null)
 }
 
 #[cfg(test)]
 mod tests {
-    use polars::prelude::{NULL, Scalar, col, len, lit, when};
+    use polars::prelude::{Categories, NULL, NamedFrom, PlanCallback, Scalar, Series, TimeUnit, all, col, cols, len, lit, when};
 
     use super::*;
 
@@ -129,6 +134,28 @@ mod tests {
                 col("a").cast(DataType::Int64),
                 col("a").strict_cast(DataType::Int64),
                 col("a").filter(col("b")).sum(),
+                col("a").cast(DataType::Datetime(TimeUnit::Milliseconds, None)),
+                col("a").cast(DataType::Datetime(TimeUnit::Nanoseconds, None)),
+                col("a").cast(DataType::from_categories(Categories::global())),
+                lit(Scalar::null(DataType::Int8)),
+                lit(Scalar::new_date(1)),
+                lit(Scalar::new_duration(1, TimeUnit::Nanoseconds)),
+                lit(Scalar::new_duration(1, TimeUnit::Milliseconds)),
+                col("a").fill_null(lit(1)),
+                col("a").fill_null(lit(2)),
+                col("a").is_null(),
+                col("a").is_not_null(),
+                col("a").not(),
+                col("a").str().starts_with(lit("b")),
+                col("a").str().ends_with(lit("b")),
+                col("a").is_in(col("b"), true),
+                col("a").is_in(col("b"), false),
+                col("a").name().suffix("b"),
+                col("a").name().prefix("b"),
+                col("a").name().keep(),
+                all().as_expr(),
+                cols(["a", "b"]).as_expr(),
+                cols(["b", "a"]).as_expr(),
                 when(col("a")).then(col("b")).otherwise(lit(1)),
                 when(col("b")).then(col("a")).otherwise(lit(1)),
             ]
@@ -144,7 +171,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_seen_has_no_token() {
-        assert!(expr_token(&col("a").fill_null(lit(1))).is_none());
         assert!(expr_token(&col("a").map(Ok, |_, field| Ok(field.clone()))).is_none());
+        assert!(expr_token(&col("a").name().map(PlanCallback::new(Ok))).is_none());
+        assert!(expr_token(&lit(Series::new("s".into(), [1, 2]))).is_none());
     }
 }

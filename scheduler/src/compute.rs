@@ -83,7 +83,7 @@ pub trait Compute: Collection {
     where
         Self: Persist,
     {
-        let values = scheduler.run(&prepare(self)?, &RunOptions::default())?;
+        let values = scheduler.persist(&prepare(self)?, &RunOptions::default())?;
         self.persisted(values)
     }
 

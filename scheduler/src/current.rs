@@ -5,9 +5,10 @@ use std::sync::{Arc, OnceLock};
 
 use arras_core::{Error, Result};
 
+use crate::processes::Processes;
 use crate::scheduler::Scheduler;
 use crate::synchronous::Synchronous;
-use crate::threads::Threads;
+use crate::threads::{Threads, cpu_count};
 
 thread_local! {
     /// The schedulers in force on this thread, the innermost last, and whether each is there because it runs a task here.
@@ -52,10 +53,10 @@ pub fn enclosing_scheduler() -> Option<(Arc<dyn Scheduler>, bool)> {
 }
 
 /// The scheduler that `compute()` uses here: the innermost [`with_scheduler`]; inside a task, the one that runs the task; else what the environment variable
-/// `ARRAS_SCHEDULER` (`synchronous` or `threads`) names; else [`Threads`] on all CPUs that the process may use.
+/// `ARRAS_SCHEDULER` (`synchronous`, `threads` or `processes`) names; else [`Threads`] on all CPUs that the process may use.
 ///
 /// # Errors
-/// [`Error::Setting`] if `ARRAS_SCHEDULER` names no scheduler.
+/// [`Error::Setting`] if `ARRAS_SCHEDULER` names no scheduler; if it says `processes`, what [`Processes::new`] says.
 pub fn current_scheduler() -> Result<Arc<dyn Scheduler>> {
     if let Some((scheduler, _)) = enclosing_scheduler() {
         return Ok(scheduler);
@@ -63,7 +64,12 @@ pub fn current_scheduler() -> Result<Arc<dyn Scheduler>> {
     match std::env::var("ARRAS_SCHEDULER").as_deref() {
         Err(_) | Ok("" | "threads") => Ok(shared_threads()),
         Ok("synchronous") => Ok(Arc::new(Synchronous)),
-        Ok(other) => Err(Error::Setting { what: "ARRAS_SCHEDULER", value: other.to_owned(), expected: "\"synchronous\" or \"threads\"" }),
+        Ok("processes") => shared_processes(),
+        Ok(other) => Err(Error::Setting {
+            what: "ARRAS_SCHEDULER",
+            value: other.to_owned(),
+            expected: "\"synchronous\", \"threads\" or \"processes\"",
+        }),
     }
 }
 
@@ -71,4 +77,14 @@ pub fn current_scheduler() -> Result<Arc<dyn Scheduler>> {
 fn shared_threads() -> Arc<dyn Scheduler> {
     static SHARED: OnceLock<Arc<Threads>> = OnceLock::new();
     SHARED.get_or_init(|| Arc::new(Threads::default())).clone()
+}
+
+/// The worker processes that all runs under `ARRAS_SCHEDULER=processes` share. They end with this process, as their lifelines do.
+fn shared_processes() -> Result<Arc<dyn Scheduler>> {
+    static SHARED: OnceLock<Processes> = OnceLock::new();
+    if let Some(shared) = SHARED.get() {
+        return Ok(Arc::new(shared.clone()));
+    }
+    let started = Processes::new(cpu_count())?;
+    Ok(Arc::new(SHARED.get_or_init(|| started).clone()))
 }

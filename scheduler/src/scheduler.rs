@@ -21,6 +21,15 @@ pub trait Scheduler: Send + Sync {
     /// that time finish; nothing else starts.
     fn run(&self, plan: &Arc<Plan>, options: &RunOptions) -> Result<Vec<Value>>;
 
+    /// As [`run`](Scheduler::run), for values that are to be built on: an engine leaves them where they are and returns [remote](Value::remote) ones, which it reads there in later
+    /// runs.
+    ///
+    /// # Errors
+    /// As for [`run`](Scheduler::run).
+    fn persist(&self, plan: &Arc<Plan>, options: &RunOptions) -> Result<Vec<Value>> {
+        self.run(plan, options)
+    }
+
     /// How many tasks it runs at the same time.
     fn n_workers(&self) -> usize;
 
@@ -114,6 +123,9 @@ impl<S: Scheduler> Scheduler for Configured<'_, S> {
     fn run(&self, plan: &Arc<Plan>, options: &RunOptions) -> Result<Vec<Value>> {
         self.scheduler.run(plan, &self.options.and(options))
     }
+    fn persist(&self, plan: &Arc<Plan>, options: &RunOptions) -> Result<Vec<Value>> {
+        self.scheduler.persist(plan, &self.options.and(options))
+    }
     fn n_workers(&self) -> usize {
         self.scheduler.n_workers()
     }
@@ -125,6 +137,9 @@ impl<S: Scheduler + ?Sized> Scheduler for Arc<S> {
     }
     fn run(&self, plan: &Arc<Plan>, options: &RunOptions) -> Result<Vec<Value>> {
         (**self).run(plan, options)
+    }
+    fn persist(&self, plan: &Arc<Plan>, options: &RunOptions) -> Result<Vec<Value>> {
+        (**self).persist(plan, options)
     }
     fn n_workers(&self) -> usize {
         (**self).n_workers()

@@ -34,6 +34,7 @@ impl Scheduler for Synchronous {
 
     fn run(&self, plan: &Arc<Plan>, options: &RunOptions) -> Result<Vec<Value>> {
         let _inner_runs_here = enter_tasks_of(Arc::new(Synchronous));
+        let plan = &plan.localised()?;
         options.emit(plan, &Event::RunStarted);
         let result = drive(plan, options);
         options.emit(plan, &Event::RunFinished);

@@ -33,6 +33,11 @@ fn each_feature_brings_its_crate_alone() {
 }
 
 #[test]
+fn the_dask_engine_brings_no_crate() {
+    assert_eq!(tree(&["--no-default-features"]), tree(&["--no-default-features", "--features", "dask"]));
+}
+
+#[test]
 fn the_core_knows_no_arrays_frames_threads_or_sockets() {
     let output = Command::new(env!("CARGO"))
         .args(["tree", "--prefix", "none", "--edges", "normal", "--package", "arras-core"])
@@ -117,5 +122,14 @@ fn unsafe_code_stays_in_the_files_named_for_it() {
     }
     found.sort();
     // The threads scheduler calls the slots, whose conditions it keeps.
-    assert_eq!(found, ["benches/src/memory.rs", "core/src/portable.rs", "scheduler/src/slots.rs", "scheduler/src/threads/run.rs"]);
+    assert_eq!(
+        found,
+        [
+            "benches/src/memory.rs",
+            "core/src/portable.rs",
+            "scheduler/src/slots.rs",
+            "scheduler/src/threads/run.rs",
+            "scheduler/src/worker/shared_memory.rs"
+        ]
+    );
 }

@@ -36,6 +36,25 @@ fn every_type_and_rank_comes_back() {
 }
 
 #[test]
+fn the_form_on_the_wire_is_fixed() {
+    let array = ArrayD::from_shape_vec(IxDyn(&[2, 2]), vec![1u16, 2, 3, 0x1234]).unwrap().into_shared();
+    // An array of three: the type's name, the shape, a binary of little-endian elements in row-major order.
+    let expected = b"\x93\xa3U16\x92\x02\x02\xc4\x08\x01\0\x02\0\x03\0\x34\x12";
+    for block in [u16::into_block(array.clone()), u16::into_block(array.t().to_owned().reversed_axes().into_shared())] {
+        let bytes = rmp_serde::to_vec(&block).unwrap();
+        assert_eq!(bytes, expected);
+        // Borrowed from the message, and copied from a stream.
+        assert_eq!(rmp_serde::from_slice::<Block>(&bytes).unwrap(), block);
+        assert_eq!(rmp_serde::from_read::<_, Block>(&bytes[..]).unwrap(), block);
+    }
+    let column = u16::into_block(array.slice_move(ndarray::s![.., 1]).into_dyn());
+    assert_eq!(rmp_serde::to_vec(&column).unwrap(), b"\x93\xa3U16\x91\x02\xc4\x04\x02\0\x34\x12");
+    // Any byte but 0 is true.
+    let bools: Block = rmp_serde::from_slice(b"\x93\xa4Bool\x91\x03\xc4\x03\0\x01\xff").unwrap();
+    assert_eq!(bool::of_block(&bools).unwrap().as_slice().unwrap(), [false, true, true]);
+}
+
+#[test]
 fn a_view_travels_as_what_it_shows() {
     let data = ArrayD::from_shape_fn(IxDyn(&[100, 100]), |i| (i[0] * 100 + i[1]) as u32);
     let part = Array::from_ndarray(data.clone(), 50).unwrap().t().slice(arras_array::s![..3, 1..4;2]);

@@ -13,6 +13,7 @@ mod peer;
 mod python;
 mod report;
 mod rows_array;
+mod rows_cluster;
 mod rows_memory;
 mod rows_tasks;
 
@@ -28,6 +29,7 @@ pub fn rows() -> Vec<Row> {
     let mut rows = rows_tasks::rows();
     rows.extend(rows_array::rows());
     rows.extend(rows_memory::rows());
+    rows.extend(rows_cluster::rows());
     rows
 }
 
@@ -39,12 +41,21 @@ pub struct Row {
     pub rival: Rival,
     /// Prepares both sides, untimed. `None` if there is nothing to say in this setting.
     pub prepare: Prepare,
+    /// How often the two sides take turns, if not as often as in other rows.
+    pub rounds: Option<usize>,
 }
 
 impl Row {
     /// A row of this name.
     pub fn new(name: &'static str, rival: Rival, prepare: impl Fn(&Setting) -> Result<Option<Contest>> + 'static) -> Row {
-        Row { name, rival, prepare: Box::new(prepare) }
+        Row { name, rival, prepare: Box::new(prepare), rounds: None }
+    }
+
+    /// The row, its sides taking turns so often.
+    #[must_use]
+    pub fn rounds(mut self, rounds: usize) -> Row {
+        self.rounds = Some(rounds);
+        self
     }
 
     /// Runs both sides in turn. `None` if there is nothing to say in this setting.
@@ -56,8 +67,9 @@ impl Row {
         let mut ours_s = f64::INFINITY;
         let mut peer_s: Option<f64> = None;
         let mut failure = None;
-        let mut ratios = Vec::with_capacity(setting.rounds);
-        for _ in 0..setting.rounds {
+        let rounds = self.rounds.unwrap_or(setting.rounds);
+        let mut ratios = Vec::with_capacity(rounds);
+        for _ in 0..rounds {
             let round_s = (contest.ours)()?;
             ours_s = ours_s.min(round_s);
             match contest.peer.as_mut().map(|peer| peer()) {

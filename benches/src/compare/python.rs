@@ -53,6 +53,11 @@ impl Python {
         Ok(Python { interpreter, scripts: scripts.to_owned() })
     }
 
+    /// The interpreter of the environment.
+    pub fn interpreter(&self) -> &Path {
+        &self.interpreter
+    }
+
     /// Starts a script of the folder, told to use no more than this many threads.
     ///
     /// # Errors

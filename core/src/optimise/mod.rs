@@ -1,15 +1,18 @@
-//! The optimiser: pure functions from graph to graph. None of them runs a task.
+//! The optimiser: pure functions from graph to graph, and the cut of a plan into bundles. None of them runs a task.
 //!
 //! ```text
 //!     graph ── cull ──────► only what the wanted keys need
 //!           ── inline ────► small values written into their readers, aliases resolved
 //!           ── fuse ──────► a chain of tasks becomes one
+//!     plan  ── Bundles ───► sub-graphs, for engines that pay for each
 //! ```
 
+mod bundle;
 mod cull;
 mod fuse;
 mod inline;
 
+pub use bundle::{BundleOptions, Bundles, Costs};
 pub use cull::cull;
 pub use fuse::fuse;
 pub use inline::inline;

@@ -11,7 +11,12 @@ use crate::oracle::rows;
 #[test]
 fn equal_queries_have_equal_keys() {
     let frame = Frame::from_polars(rows(10), 3).unwrap();
-    let make: [fn(&Frame) -> Frame; 9] = [
+    let make: [fn(&Frame) -> Frame; 14] = [
+        |frame| frame.filter(col("int").is_not_null()),
+        |frame| frame.filter(col("int").is_null()),
+        |frame| frame.select([cols(["int", "long"]).as_expr().fill_null(lit(1))]),
+        |frame| frame.select([cols(["int", "long"]).as_expr().fill_null(lit(2))]),
+        |frame| frame.filter(col("day").gt(lit(Scalar::new_date(1)))),
         |frame| frame.filter(col("odd")),
         |frame| frame.filter(col("int").gt(lit(1))),
         |frame| frame.filter(col("int").gt(lit(2))),
@@ -23,6 +28,7 @@ fn equal_queries_have_equal_keys() {
         |frame| frame.group_by(["key"]).agg([len().alias("count")]),
     ];
     let keys: Vec<_> = make.iter().map(|make| make(&frame).keys()).collect();
+    assert!(keys.iter().all(|keys| !keys.is_empty()));
     for (i, make) in make.iter().enumerate() {
         assert_eq!(make(&frame).keys(), keys[i]);
         for (j, other) in keys.iter().enumerate() {
@@ -46,6 +52,17 @@ fn files_have_equal_names_until_they_change() {
     assert_eq!(before, keys());
     fs::write(&path, "x\n1\n2\n").unwrap();
     assert_ne!(before, keys());
+}
+
+#[test]
+fn equal_options_of_the_reader_give_equal_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.csv");
+    fs::write(&path, "x\n1\n").unwrap();
+    let keys = |separator: u8| Frame::scan_csv_with(&path, move |reader| reader.with_separator(separator)).unwrap().keys();
+    assert_eq!(keys(b';'), keys(b';'));
+    assert_ne!(keys(b';'), keys(b'|'));
+    assert_eq!(keys(b','), Frame::scan_csv(&path).unwrap().keys());
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use std::sync::LazyLock;
 
-use arras_core::evaluate;
+use arras_core::optimise::cull;
+use arras_core::portable::FuncWire;
+use arras_core::{Collection, Func, Plan, Source, SubPlan, Value, evaluate};
 use arras_frame::Frame;
 use arras_frame::polars::prelude::*;
 use arras_scheduler::{Compute, Synchronous, Threads};
@@ -12,9 +14,18 @@ pub(crate) const PARTITIONS: [usize; 4] = [1, 3, 10, 70];
 
 static POOLS: LazyLock<[Threads; 3]> = LazyLock::new(|| [1, 2, 3].map(Threads::new));
 
-/// The frame's result, the same to the bit under every scheduler; its declared schema has to be that of the result.
+/// The frame's result, the same to the bit under every scheduler and from functions and values that travelled; its declared schema has to be that of the result.
 #[track_caller]
 pub(crate) fn compute(frame: &Frame) -> DataFrame {
+    let result = compute_here(frame);
+    let travelled = travel(frame).unwrap_or_else(|error| panic!("{error}"));
+    assert!(identical(&travelled, &result), "travelled: {travelled}\nwhere it was {result}");
+    result
+}
+
+/// As [`compute`], of a frame that does not travel.
+#[track_caller]
+pub(crate) fn compute_here(frame: &Frame) -> DataFrame {
     let declared = frame.schema().unwrap();
     let result = evaluate(frame).unwrap();
     assert_eq!(result.schema(), &declared, "the declared schema is that of the result");
@@ -25,9 +36,68 @@ pub(crate) fn compute(frame: &Frame) -> DataFrame {
     result
 }
 
+/// The plan of a frame, as a scheduler gets it.
+pub(crate) fn plan(frame: &Frame) -> Plan {
+    let keys = frame.keys();
+    Plan::new(&cull(&frame.graph().unwrap(), &keys).unwrap(), &keys).unwrap()
+}
+
+/// The frame's result, from a plan all of whose functions and values went over the wire.
+pub(crate) fn travel(frame: &Frame) -> arras_core::Result<DataFrame> {
+    let here = plan(frame);
+    here.check_portable()?;
+    let tasks: Vec<u32> = (0..here.len() as u32).collect();
+    let bytes = here.part(&tasks, &[], &tasks).to_bytes().expect("what is portable can be written");
+    let there = SubPlan::from_bytes(&bytes).expect("what was written can be read").bind(Vec::new())?;
+    let mut values: Vec<Value> = Vec::new();
+    for &id in &tasks {
+        let value = there.call(id, |input| &values[input as usize]).map_err(|source| here.failure(id, source))?;
+        values.push(sent(&value));
+    }
+    let outputs = here.outputs().map(|output| match output {
+        Source::Task(id) => values[id as usize].clone(),
+        Source::Constant(index) => sent(here.constant(index)),
+    });
+    frame.finish(outputs.collect())
+}
+
+fn sent(value: &Value) -> Value {
+    let mut bytes = Vec::new();
+    value.to_wire(&mut bytes).unwrap();
+    Value::from_wire(&bytes).unwrap()
+}
+
+/// The functions of a frame's tasks, each once.
+pub(crate) fn funcs(frame: &Frame) -> Vec<Func> {
+    let plan = plan(frame);
+    let mut funcs: Vec<Func> = Vec::new();
+    for id in 0..plan.len() as u32 {
+        if !funcs.iter().any(|func| func.same(plan.func(id))) {
+            funcs.push(plan.func(id).clone());
+        }
+    }
+    funcs
+}
+
+/// The functions of a frame's tasks as they travel.
+pub(crate) fn wires(frame: &Frame) -> Vec<FuncWire> {
+    funcs(frame).iter().map(|func| func.to_wire().unwrap()).collect()
+}
+
 /// Checks that a frame's method gives what polars' gives on the same rows, cut in any way.
 #[track_caller]
 pub(crate) fn same(rows: &DataFrame, ours: impl Fn(&Frame) -> Frame, polars: impl Fn(LazyFrame) -> LazyFrame) {
+    same_by(compute, rows, ours, polars);
+}
+
+/// As [`same`], of frames that are computed by `compute`.
+#[track_caller]
+pub(crate) fn same_by(
+    compute: impl Fn(&Frame) -> DataFrame,
+    rows: &DataFrame,
+    ours: impl Fn(&Frame) -> Frame,
+    polars: impl Fn(LazyFrame) -> LazyFrame,
+) {
     // polars 0.55 forgets the order of some group-bys that are asked to keep it, unless it is told not to look for such chances.
     let expected = polars(rows.clone().lazy()).with_check_order(false).collect().unwrap();
     for n_partitions in PARTITIONS {
@@ -62,7 +132,7 @@ fn number(column: &Column, row: usize) -> Option<f64> {
 }
 
 /// Equal to the bit. polars finds NaN equal to NaN and zeros of both signs equal, so floating-point numbers are compared as bits besides.
-fn identical(a: &DataFrame, b: &DataFrame) -> bool {
+pub(crate) fn identical(a: &DataFrame, b: &DataFrame) -> bool {
     a.equals_missing(b) && a.columns().iter().zip(b.columns()).all(|(a, b)| (0..a.len()).all(|row| bits(a, row) == bits(b, row)))
 }
 

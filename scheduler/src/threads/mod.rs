@@ -67,7 +67,7 @@ impl Scheduler for Threads {
         self.pool.shared().n_slots()
     }
     fn run(&self, plan: &Arc<Plan>, options: &RunOptions) -> Result<Vec<Value>> {
-        pool::run(self.pool.shared(), plan, options)
+        pool::run(self.pool.shared(), &plan.localised()?, options)
     }
 }
 
@@ -80,7 +80,7 @@ impl Scheduler for Shared {
         self.n_slots()
     }
     fn run(&self, plan: &Arc<Plan>, options: &RunOptions) -> Result<Vec<Value>> {
-        pool::run(&self.this(), plan, options)
+        pool::run(&self.this(), &plan.localised()?, options)
     }
 }
 

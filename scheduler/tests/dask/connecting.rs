@@ -1,0 +1,221 @@
+//! Joining a cluster: by address, by file, with TLS; and what stands in the way, said in words that help.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use arras_core::{Error, delayed};
+use arras_scheduler::dask::{Client, ClientOptions, DaskError, Executable, LocalOptions, Security};
+use arras_scheduler::{Compute, Scheduler, WorkerError};
+
+use crate::cluster::{Cluster, Release, is_alive, kill, shared, wait_until};
+
+/// The argument with which this program does not call `init`.
+pub(crate) const WITHOUT_INIT: &str = "--without-init";
+
+/// Connects in a program whose `main` does not begin with `init`.
+pub(crate) fn without_init() {
+    let error = Client::connect("tcp://127.0.0.1:1").unwrap_err();
+    assert!(matches!(error.find(), Some(WorkerError::NotInitialised)), "{error:?}");
+    println!("{error}");
+}
+
+fn refusal(options: &ClientOptions, address: &str) -> DaskError {
+    let error = Client::connect_with(address, options).unwrap_err();
+    error.find::<DaskError>().unwrap_or_else(|| panic!("{error:?}")).clone()
+}
+
+/// A program that says its first argument and what it was called with.
+fn script(folder: &Path, text: &str) -> std::path::PathBuf {
+    let path = folder.join("python");
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
+    path
+}
+
+pub(crate) fn a_program_without_init_is_told_which_line_to_add(_: &Release) {
+    let output = Command::new(std::env::current_exe().unwrap()).arg(WITHOUT_INIT).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("add `arras::init();`"), "{output:?}");
+}
+
+pub(crate) fn a_missing_python_package_or_scheduler_is_named(release: &Release) {
+    let options = ClientOptions::new().python("/nowhere/python").timeout(Duration::from_secs(2));
+    let error = refusal(&options, "tcp://127.0.0.1:1");
+    assert!(matches!(&error, DaskError::PythonMissing { python, .. } if python == Path::new("/nowhere/python")), "{error:?}");
+    assert!(error.to_string().contains("ARRAS_PYTHON"), "{error}");
+    let folder = tempfile::tempdir().unwrap();
+    // Without site packages there is no Dask.
+    let bare = script(folder.path(), &format!("#!/bin/sh\nexec '{}' -S -E \"$@\"\n", release.python.display()));
+    let error = refusal(&options.clone().python(&bare), "tcp://127.0.0.1:1");
+    assert!(matches!(&error, DaskError::DistributedMissing { python } if *python == bare), "{error:?}");
+    assert!(error.to_string().contains("-m pip install distributed"), "{error}");
+    let no_python = script(folder.path(), "#!/bin/sh\necho 'I am no Python'\n");
+    assert!(matches!(refusal(&options.clone().python(no_python), "tcp://127.0.0.1:1"), DaskError::BridgeLost { .. }));
+    let options = options.python(&release.python).executable(Executable::AtPath("/nowhere".into()));
+    let error = refusal(&options, "tcp://127.0.0.1:1");
+    assert!(matches!(&error, DaskError::Refused { address, .. } if address == "tcp://127.0.0.1:1"), "{error:?}");
+    let error = refusal(&options, "teleport://x");
+    assert!(matches!(&error, DaskError::Refused { .. }), "{error:?}");
+    let error = Client::scheduler_file_with(folder.path().join("none.json"), &options).unwrap_err();
+    assert!(matches!(error.find(), Some(DaskError::Refused { why, .. }) if why.contains("none.json")), "{error:?}");
+}
+
+pub(crate) fn an_executable_that_the_workers_cannot_run_is_refused(release: &Release) {
+    // One of its own: the other has the executable already.
+    let cluster = Cluster::with(release, LocalOptions::new(1, 1));
+    for (path, words) in [("/nowhere/program", "is not on this machine"), ("/bin/true", "it does not serve"), ("/etc/passwd", "")] {
+        let error = refusal(&cluster.options().executable(Executable::AtPath(path.into())), cluster.address());
+        assert!(matches!(&error, DaskError::Install { why } if why.contains(words)), "{path}: {error:?}");
+    }
+    assert_eq!(delayed(|| 1i64, ()).compute_with(&cluster.client()).unwrap(), 1);
+    // It is there now, wherever another client thinks that it is.
+    Client::connect_with(cluster.address(), &cluster.options().executable(Executable::AtPath("/nowhere/program".into()))).unwrap();
+    cluster.end();
+}
+
+pub(crate) fn the_executable_travels_to_workers_that_do_not_have_it(release: &Release) {
+    // One of its own: the other has the executable already.
+    let cluster = Cluster::with(release, LocalOptions::new(1, 2));
+    let client = Client::connect_with(cluster.address(), &cluster.options().executable(Executable::Shipped)).unwrap();
+    assert_eq!(delayed(|x: i64| x * 2, (4,)).compute_with(&client).unwrap(), 8);
+    assert_eq!((client.n_workers(), client.stats().unwrap()[0].threads), (2, 2));
+    drop(client);
+    cluster.end();
+}
+
+pub(crate) fn a_scheduler_file_says_where_the_cluster_is(release: &Release) {
+    let cluster = shared(release);
+    let client = Client::scheduler_file_with(cluster.scheduler_file(), &cluster.options().name("by file")).unwrap();
+    assert_eq!(client.address(), cluster.address());
+    assert_eq!(delayed(|| 2i64, ()).compute_with(&client).unwrap(), 2);
+}
+
+pub(crate) fn tls_is_spoken_with_certificates_only(release: &Release) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (key, certificate) = (path("key.pem"), path("certificate.pem"));
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"])
+        .args(["-keyout", &key, "-out", &certificate])
+        .output()
+        .expect("the test makes its certificate with openssl");
+    assert!(made.status.success(), "{made:?}");
+    let security = Security::new(&certificate, &certificate, &key);
+    let cluster = Cluster::with(release, LocalOptions::new(1, 1).security(security.clone()));
+    assert!(cluster.address().starts_with("tls://"), "{}", cluster.address());
+    let with = cluster.options().security(security);
+    let client = Client::connect_with(cluster.address(), &with).unwrap();
+    assert_eq!(delayed(|x: i64| x + 1, (1,)).compute_with(&client).unwrap(), 2);
+    let without = cluster.options().timeout(Duration::from_secs(3));
+    let error = refusal(&without, cluster.address());
+    assert!(matches!(error, DaskError::Refused { .. }), "{error:?}");
+    let missing = Security::new("/nowhere/ca.pem", &certificate, &key);
+    let error = refusal(&without.security(missing), cluster.address());
+    assert!(matches!(error, DaskError::Refused { .. }), "{error:?}");
+    drop(client);
+    cluster.end();
+}
+
+pub(crate) fn a_lost_bridge_is_an_error_for_everyone_who_waits(release: &Release) {
+    let client = shared(release).client();
+    let slow = client.submit(|| std::thread::sleep(Duration::from_millis(1500)), ()).unwrap();
+    let waiting = std::thread::spawn({
+        let slow = slow.clone();
+        move || slow.result()
+    });
+    kill(client.bridge_pid());
+    let error = waiting.join().unwrap().unwrap_err();
+    assert!(matches!(error.find(), Some(DaskError::BridgeLost { .. })), "{error:?}");
+    for error in [
+        client.workers().unwrap_err(),
+        client.submit(|| 1i64, ()).unwrap_err(),
+        delayed(|| 1i64, ()).compute_with(&client).unwrap_err(),
+        slow.cancel().unwrap_err(),
+    ] {
+        assert!(matches!(error.find(), Some(DaskError::BridgeLost { .. })), "{error:?}");
+    }
+    assert!(!slow.result().is_ok_and(|()| true));
+}
+
+pub(crate) fn a_lost_scheduler_is_an_error_for_everyone_who_waits(release: &Release) {
+    let cluster = Cluster::with(release, LocalOptions::new(1, 1));
+    let options = cluster.options().timeout(Duration::from_secs(3));
+    let client = Client::connect_with(cluster.address(), &options).unwrap();
+    let slow = client.submit(|| std::thread::sleep(Duration::from_secs(100)), ()).unwrap();
+    let run = std::thread::spawn({
+        let client = client.clone();
+        move || delayed(|x: i64| std::thread::sleep(Duration::from_secs(x as u64)), (100,)).compute_with(&client)
+    });
+    wait_until("both are there", Duration::from_secs(20), || client.stats().is_ok());
+    kill(cluster.scheduler());
+    for error in [slow.result().unwrap_err(), run.join().unwrap().unwrap_err()] {
+        assert!(error.find::<DaskError>().is_some(), "{error:?}");
+    }
+    let started = Instant::now();
+    assert!(client.submit(|| 1i64, ()).and_then(|future| future.result()).is_err());
+    drop((slow, client));
+    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
+    cluster.end();
+}
+
+pub(crate) fn another_release_of_dask_is_refused_unless_it_is_wanted(release: &Release) {
+    let cluster = shared(release);
+    let folder = tempfile::tempdir().unwrap();
+    let pretends = "import sys, importlib.metadata as m; v = m.version; \
+        m.version = lambda name: '2021.1.0' if name == 'distributed' else v(name); \
+        import distributed; distributed.__version__ = '2021.1.0'; exec(compile(sys.argv[1], '<bridge>', 'exec'))";
+    let text = format!("#!/bin/sh\nexec '{}' -c \"{pretends}\" \"$2\"\n", release.python.display());
+    let options = cluster.options().python(script(folder.path(), &text));
+    let error = refusal(&options, cluster.address());
+    assert!(matches!(&error, DaskError::Versions { why } if why.starts_with("2021.1.0 here")), "{error:?}");
+    assert!(error.to_string().contains("pip install distributed=="), "{error}");
+    let client = Client::connect_with(cluster.address(), &options.any_version()).unwrap();
+    assert_eq!(client.release(), "2021.1.0");
+    assert_eq!(delayed(|| 4i64, ()).compute_with(&client).unwrap(), 4);
+}
+
+pub(crate) fn a_cluster_of_its_own_ends_with_the_last_holder(release: &Release) {
+    let options = LocalOptions::new(1, 2).python(&release.python);
+    let client = Client::local_with(&options, &ClientOptions::new()).unwrap();
+    assert_eq!((client.n_workers(), client.workers().unwrap().len()), (2, 1));
+    let future = client.submit(|x: i64| (x * 2, std::process::id()), (4,)).unwrap();
+    let (eight, beside) = future.result().unwrap();
+    assert_eq!(eight, 8);
+    drop(client);
+    assert!(is_alive(beside));
+    drop(future);
+    assert!(!is_alive(beside));
+}
+
+pub(crate) fn the_last_holder_ends_the_bridge(release: &Release) {
+    let client = shared(release).client();
+    let bridge = client.bridge_pid();
+    let future = client.submit(|| 5i64, ()).unwrap();
+    let again = client.clone();
+    drop((client, again));
+    assert!(is_alive(bridge), "a future holds it");
+    assert_eq!(future.result().unwrap(), 5);
+    drop(future);
+    wait_until("it has ended and was waited for", Duration::from_secs(1), || !Path::new(&format!("/proc/{bridge}")).exists());
+}
+
+pub(crate) fn a_report_is_written_or_dask_says_what_it_lacks(release: &Release) {
+    let client = shared(release).client();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("report.html");
+    match client.performance_report(&path, || delayed(|| 3i64, ()).compute_with(&client)) {
+        Ok(value) => {
+            assert_eq!(value.unwrap(), 3);
+            assert!(std::fs::read_to_string(&path).unwrap().contains("<html"));
+        }
+        Err(error) => {
+            let lacks = matches!(error.find(), Some(DaskError::Cluster { message, .. }) if message.contains("bokeh"));
+            assert!(lacks, "{error:?}");
+        }
+    }
+    // Either way, the next one can begin.
+    let error = client.performance_report("/nowhere/report.html", || ()).unwrap_err();
+    assert!(matches!(error, Error::Collection(_)), "{error:?}");
+}
