@@ -48,7 +48,7 @@ impl Spill {
             Some((file, end)) if end < SEGMENT => (file, end),
             _ => (Arc::new(tempfile::tempfile_in(&self.directory)?), 0),
         };
-        let mut writer = BufWriter::with_capacity(64 << 10, At { file: &file, position: offset, hash: Xxh3::new() });
+        let mut writer = BufWriter::with_capacity(64 << 10, At { file: &file, position: offset, hash: Xxh3::new(), failure: None });
         let written = value.to_wire(&mut writer).and_then(|()| Ok(writer.flush()?));
         let (at, _) = writer.into_parts();
         if let Err(error) = written {
@@ -57,7 +57,8 @@ impl Spill {
             if file.set_len(end).is_ok() {
                 self.current = Some((file, end));
             }
-            return Err(error);
+            // What the disk said, not what the format made of it.
+            return Err(at.failure.map_or(error, Into::into));
         }
         let slot = Slot { offset, length: at.position - offset, checksum: at.hash.digest(), file: Arc::clone(&file) };
         let end = at.position;
@@ -89,11 +90,16 @@ struct At<'f> {
     file: &'f File,
     position: u64,
     hash: Xxh3,
+    failure: Option<io::Error>,
 }
 
 impl Write for At<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let n = self.file.write_at(bytes, self.position)?;
+        let n = self.file.write_at(bytes, self.position).map_err(|error| {
+            let kind = error.kind();
+            self.failure = Some(error);
+            io::Error::from(kind)
+        })?;
         self.position += n as u64;
         self.hash.update(&bytes[..n]);
         Ok(n)

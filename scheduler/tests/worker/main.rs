@@ -28,6 +28,7 @@ fn main() {
     }
     let trials = trials![
         values_and_sub_plans_go_there_and_back,
+        small_values_go_together_and_those_that_lie_are_not_kept,
         large_values_go_through_shared_memory,
         results_stay_and_are_read_by_the_next_sub_plan,
         failures_are_told_with_the_number_of_the_task_and_keep_nothing,
@@ -77,6 +78,44 @@ fn values_and_sub_plans_go_there_and_back() {
     talk.send(&Request::Drop { ids: vec![7, 8, 1000] }, &[]);
     assert!(matches!(talk.ask(&Request::Get { id: 8, shared: false }, &[]), Reply::Missing { id: 8 }));
     assert_eq!(*talk.value(9).get::<i64>().unwrap(), 39);
+}
+
+fn small_values_go_together_and_those_that_lie_are_not_kept() {
+    let worker = Peer::start();
+    let talk = worker.connect();
+    let values: Vec<Vec<u8>> = ["", "zwölf", "𝄞"].map(|text| bytes(&Value::new(text.to_owned()))).into();
+    let lens: Vec<u64> = values.iter().map(|value| value.len() as u64).collect();
+    let body = values.concat();
+    let put_all = |ids: &[u64], lens: &[u64], body: &[u8]| talk.ask(&Request::PutAll { ids: ids.to_vec(), lens: lens.to_vec() }, body);
+    assert!(matches!(put_all(&[1, 2, 3], &lens, &body), Reply::Stored { .. }));
+    assert!(matches!(put_all(&[], &[], &[]), Reply::Stored { nbytes: 0 }));
+
+    let large = vec![1u8; 4 << 20];
+    let Reply::Stored { .. } = talk.ask(&Request::Put { id: 4 }, &bytes(&Value::new(large))) else { panic!("not stored") };
+    let get_all = |ids: &[u64]| {
+        talk.send(&Request::GetAll { ids: ids.to_vec() }, &[]);
+        let frame = receive_frame(&talk.stream, Limits::TRUSTED).unwrap().expect("a reply");
+        let Ok(Reply::Values { lens }) = frame.message() else { panic!("{frame:?}") };
+        (lens, frame.body)
+    };
+    assert_eq!(get_all(&[1, 2, 3]), (lens.clone(), body.clone()));
+    // As far as they are there and small.
+    assert_eq!(get_all(&[3, 9, 1]), (vec![lens[2]], values[2].clone()));
+    assert_eq!(get_all(&[1, 4, 3]), (vec![lens[0]], values[0].clone()));
+    assert_eq!(get_all(&[]), (vec![], vec![]));
+
+    let refused: [(&[u64], &[u64], &[u8]); 5] = [
+        (&[5, 6], &[lens[0]], &values[0]),
+        (&[5], &[lens[0] + 1], &values[0]),
+        (&[5], &[u64::MAX], &values[0]),
+        (&[5], &[lens[0]], &body),
+        (&[5, 6], &[lens[0], 3], &[&values[0][..], &[255; 3]].concat()),
+    ];
+    for (ids, lens, body) in refused {
+        let reply = put_all(ids, lens, body);
+        assert!(matches!(reply, Reply::Damaged { .. }), "{lens:?}: {reply:?}");
+        assert!(matches!(talk.ask(&Request::Get { id: 5, shared: false }, &[]), Reply::Missing { id: 5 }), "{lens:?}");
+    }
 }
 
 fn large_values_go_through_shared_memory() {
