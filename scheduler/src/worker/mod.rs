@@ -23,7 +23,7 @@ pub(crate) mod payload;
 pub(crate) mod process;
 mod serve;
 mod shared_memory;
-mod spill;
+pub(crate) mod spill;
 mod store;
 
 use std::sync::atomic::{AtomicBool, Ordering};
