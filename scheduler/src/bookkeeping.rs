@@ -6,8 +6,6 @@
 //!                    ──► readers whose inputs are now all there: ready
 //! ```
 
-#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
-
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use arras_core::{Plan, Source};

@@ -11,8 +11,6 @@
 //! ```
 //! A worker that is lost comes back under the same number in another *life*; what its driver still has to say of the old one is ignored.
 
-#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
-
 mod holdings;
 mod losses;
 mod work;

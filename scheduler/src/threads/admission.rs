@@ -9,8 +9,6 @@
 //! start if that fits for each task between the head and itself, so going ahead never brings the head into need: a limit that rank order keeps is kept by any
 //! number of threads, and no value is spilled. If rank order itself needs more, the values that are read last go to disk when the head needs room.
 
-#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use arras_core::{Name, Plan, Source};
