@@ -25,6 +25,9 @@ use crate::worker::process::{WorkerProcess, WorkerSettings};
 /// How often a worker is started in a row before its failure is the run's.
 const STARTS: usize = 3;
 
+/// Connections to a worker that are kept while nobody uses them, besides one for each of its threads.
+const IDLE: usize = 2;
+
 /// Tasks whose durations are remembered, at most.
 const LEARNED: usize = 4 << 20;
 
@@ -203,7 +206,10 @@ impl Fleet {
     pub(super) fn give_back(&self, seat: Seat, connection: Connection) {
         let mut slot = lock(&self.slots[seat.worker]);
         if slot.life == seat.life && slot.process.is_some() {
-            slot.idle.push(connection);
+            // What many fetched from at once is not asked by so many all the time.
+            if slot.idle.len() < self.settings.threads + IDLE {
+                slot.idle.push(connection);
+            }
         }
     }
 
@@ -235,18 +241,29 @@ impl Fleet {
         self.present().filter(|(_, process)| process.status().is_none()).map(|(_, process)| process.pid()).collect()
     }
 
-    /// What the workers hold and have done.
+    /// What the workers hold and have done. One whose process has ended holds nothing.
     ///
     /// # Errors
     /// Of a worker that does not talk as it should.
     pub(super) fn stats(&self) -> Result<Vec<Stats>, WorkerError> {
-        let stats = |(seat, _)| {
+        let ask = |seat| {
             let connection = self.connection(seat)?;
             let stats = connection.stats()?;
             self.give_back(seat, connection);
             Ok(stats)
         };
-        self.present().map(stats).collect()
+        let stats = |(seat, process): (Seat, Arc<WorkerProcess>)| match ask(seat) {
+            Err(WorkerError::Lost { why, .. }) => {
+                let why = process.lost(&std::io::Error::other(why));
+                if process.status().is_none() {
+                    return Some(Err(why));
+                }
+                self.condemn(seat, why);
+                None
+            }
+            found => Some(found),
+        };
+        self.present().filter_map(stats).collect()
     }
 
     /// Ends all workers, and the threads that watch them.
