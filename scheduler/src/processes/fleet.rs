@@ -82,6 +82,8 @@ struct Slot {
     process: Option<Arc<WorkerProcess>>,
     /// Connections that nobody uses.
     idle: Vec<Connection>,
+    /// Values that the worker is to forget, and could not be told about.
+    unforgotten: Vec<u64>,
     /// Why the present life ended.
     end: Option<WorkerError>,
     /// Tells the thread that watches the present life that it has ended.
@@ -186,6 +188,24 @@ impl Fleet {
     /// # Errors
     /// Why that life has ended, or what connecting says.
     pub(super) fn connection(&self, seat: Seat) -> Result<Connection, WorkerError> {
+        let connection = self.connect(seat)?;
+        let unforgotten = {
+            let mut slot = lock(&self.slots[seat.worker]);
+            if slot.life == seat.life { std::mem::take(&mut slot.unforgotten) } else { Vec::new() }
+        };
+        connection.drop_ids(&unforgotten)?;
+        Ok(connection)
+    }
+
+    /// Has a worker forget values as soon as somebody has a connection to it.
+    pub(super) fn forget_later(&self, seat: Seat, ids: Vec<u64>) {
+        let mut slot = lock(&self.slots[seat.worker]);
+        if slot.life == seat.life && slot.process.is_some() {
+            slot.unforgotten.extend(ids);
+        }
+    }
+
+    fn connect(&self, seat: Seat) -> Result<Connection, WorkerError> {
         let process = {
             let mut slot = lock(&self.slots[seat.worker]);
             match &slot.process {

@@ -291,7 +291,10 @@ impl Run<'_> {
         for worker in 0..self.fleet.settings.n_workers {
             let ids = state.coordinator.held(worker);
             let Some(seat) = state.coordinator.seat(worker).filter(|_| !ids.is_empty()) else { continue };
-            let Ok(connection) = self.fleet.connection(seat) else { continue };
+            let Ok(connection) = self.fleet.connection(seat) else {
+                self.fleet.forget_later(seat, ids);
+                continue;
+            };
             match connection.drop_ids(&ids).and_then(|()| connection.settle()) {
                 Ok(()) => self.fleet.give_back(seat, connection),
                 Err(error) => drop(self.fleet.condemn(seat, error)),

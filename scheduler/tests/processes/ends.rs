@@ -165,23 +165,39 @@ fn none() {
             })
             .collect();
         let both = delayed(|made: &Vec<Vec<u64>>| made[0][0] + made[1][0], (made,));
-        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
-        let low = rustix::process::Rlimit { current: Some(100), ..limit };
-        rustix::process::setrlimit(rustix::process::Resource::Nofile, low).unwrap();
-        let all: Vec<std::fs::File> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
-        let result = both.compute_with(&processes);
-        drop(all);
-        rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).unwrap();
+        let result = without_descriptors(|| both.compute_with(&processes));
         assert_eq!(workers(&processes), before, "a worker was lost to what its parent lacks");
         if let Err(error) = result {
             assert!(matches!(error.find::<WorkerError>(), Some(WorkerError::Start { .. })), "{error}");
-            std::fs::remove_file(marks.path("here")).unwrap();
+            std::fs::remove_file(marks.path("here")).ok();
             assert_eq!(both.compute_with(&processes).unwrap(), 1);
             nothing_is_left(&processes);
             println!("done");
-            return;
+            break;
         }
     }
+    // A large value comes home as a descriptor.
+    let processes = processes(1);
+    all_at_once(&processes);
+    let before = workers(&processes);
+    let large = delayed(|| vec![1.5f64; 100_000], ());
+    let error = without_descriptors(|| large.compute_with(&processes)).unwrap_err();
+    assert!(matches!(error.find::<WorkerError>(), Some(WorkerError::Start { .. })), "{error}");
+    assert_eq!(workers(&processes), before, "a worker was lost to what its parent lacks");
+    assert_eq!(large.compute_with(&processes).unwrap().len(), 100_000);
+    nothing_is_left(&processes);
+}
+
+/// Calls this while the process can open nothing.
+fn without_descriptors<T>(body: impl FnOnce() -> T) -> T {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let low = rustix::process::Rlimit { current: Some(100), ..limit };
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, low).unwrap();
+    let all: Vec<std::fs::File> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
+    let result = body();
+    drop(all);
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).unwrap();
+    result
 }
 
 pub(crate) fn few_descriptors_are_enough_and_none_is_an_error_that_costs_no_worker() {
