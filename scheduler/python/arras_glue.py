@@ -46,7 +46,7 @@ __all__ = ["ArrasError", "Handle", "Raw", "Results", "install", "item", "raw", "
 logger = logging.getLogger("distributed.arras")
 
 # The version of the messages between this module and a sidecar.
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 # Values of as many bytes go straight from sidecar to sidecar where both are on one machine. Less is not worth the trouble; more would keep
 # Dask's event loop waiting for too long, so it goes Dask's way.

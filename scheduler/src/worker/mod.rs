@@ -17,9 +17,11 @@ pub(crate) mod connection;
 mod error;
 #[doc(hidden)]
 pub mod frame;
+pub(crate) mod guard;
 #[doc(hidden)]
 pub mod message;
 pub(crate) mod payload;
+mod permits;
 pub(crate) mod process;
 mod serve;
 mod shared_memory;
