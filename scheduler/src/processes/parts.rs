@@ -13,7 +13,7 @@ use rustc_hash::FxHashMap;
 
 use super::coordinator::Assignment;
 use super::shape::Shape;
-use crate::worker::guard::guarded;
+use crate::guard::guarded;
 
 /// Constants from this size on are handed over once.
 const LARGE: usize = 64 << 10;

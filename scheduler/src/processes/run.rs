@@ -19,10 +19,10 @@ use super::fleet::{Fleet, lock};
 use super::parts::Parts;
 use super::payloads::Payloads;
 use super::shape::Shape;
+use crate::guard::guarded;
 use crate::observer::Event;
 use crate::scheduler::RunOptions;
 use crate::worker::WorkerError;
-use crate::worker::guard::guarded;
 use crate::worker::payload::Payload;
 
 /// What a bundle costs besides its tasks: a message each way, and the thread that waits for it.

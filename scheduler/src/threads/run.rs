@@ -20,13 +20,14 @@ use crossbeam_utils::CachePadded;
 use rustc_hash::FxHashMap;
 
 use crate::bookkeeping::Bookkeeping;
+use crate::guard::guarded;
 use crate::observer::Event;
 use crate::scheduler::RunOptions;
 use crate::slots::Slots;
+use crate::spill::{Slot, Spill};
 use crate::threads::MemoryLimit;
 use crate::threads::admission::{Admission, Start};
 use crate::threads::pool::Shared;
-use crate::worker::spill::{Slot, Spill};
 
 /// Roots that a worker takes at once, at most.
 const ROOT_BATCH: usize = 16;
@@ -265,9 +266,7 @@ impl Run {
             }
             // SAFETY: the admission lists values of finished tasks that no running task reads, and none starts to while this thread holds its lock. Nobody else looks at the slot.
             let Some(value) = (unsafe { self.slots.take(id) }) else { continue };
-            // The value's own `Serialize` may panic.
-            let written = catch_unwind(AssertUnwindSafe(|| limited.spill.write(&value)));
-            match written.unwrap_or_else(|payload| Err(Panic::caught(payload).into())) {
+            match limited.spill.write(&value) {
                 Ok(slot) => {
                     let nbytes = value.nbytes();
                     limited.slots_on_disk.insert(id, slot);
@@ -455,9 +454,7 @@ impl Run {
                 if let Source::Task(id) = output
                     && limited.admission.is_on_disk(id)
                 {
-                    catch_unwind(AssertUnwindSafe(|| self.restore(&mut limited, id)))
-                        .unwrap_or_else(|payload| Err(Panic::caught(payload).into()))
-                        .map_err(|source| self.plan.failure(id, source))?;
+                    guarded(|| self.restore(&mut limited, id)).map_err(|source| self.plan.failure(id, source))?;
                 }
             }
         }

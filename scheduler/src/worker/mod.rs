@@ -17,7 +17,6 @@ pub(crate) mod connection;
 mod error;
 #[doc(hidden)]
 pub mod frame;
-pub(crate) mod guard;
 #[doc(hidden)]
 pub mod message;
 pub(crate) mod payload;
@@ -25,7 +24,6 @@ mod permits;
 pub(crate) mod process;
 mod serve;
 mod shared_memory;
-pub(crate) mod spill;
 mod store;
 
 use std::sync::atomic::{AtomicBool, Ordering};

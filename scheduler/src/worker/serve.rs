@@ -14,10 +14,10 @@ use arras_core::portable::executable_id;
 use arras_core::{BoxError, Error, Panic, Plan, SubPlan, Value};
 use rustix::fs::FileType;
 
+use crate::guard::{discard, guarded};
 use crate::observer::{Event, Observer};
 use crate::scheduler::{RunOptions, Scheduler};
 use crate::worker::frame::{Frame, Limits, invalid, receive_frame, send_frame, stream_frame};
-use crate::worker::guard::{discard, guarded};
 use crate::worker::message::{FromWorker, Reply, Request, Secret, Setup, Stats, TaskEvent, ToWorker, VERSION};
 use crate::worker::payload::{Payload, SHARED_FROM, length_in_few_pieces};
 use crate::worker::permits::Permits;

@@ -15,8 +15,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use arras_core::{BoxError, Value};
 use rustc_hash::FxHashMap;
 
-use crate::worker::guard::discard;
-use crate::worker::spill::{Slot, Spill, SpillError};
+use crate::guard::discard;
+use crate::spill::{Slot, Spill, SpillError};
 
 /// Values by number.
 pub(crate) struct Store {
@@ -252,7 +252,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::worker::guard::Rude;
+    use crate::guard::Rude;
 
     fn block(i: u64) -> (u64, Value, u64) {
         (i, Value::new(vec![i; 100]), 800)

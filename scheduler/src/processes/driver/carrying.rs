@@ -8,10 +8,10 @@
 use arras_core::Value;
 
 use super::{Driver, Interrupted};
+use crate::guard::guarded;
 use crate::processes::coordinator::{Assignment, Fetch, Seat};
 use crate::worker::WorkerError;
 use crate::worker::connection::{Connection, TOGETHER};
-use crate::worker::guard::guarded;
 
 impl Driver<'_> {
     /// Brings wanted values home: small ones together.

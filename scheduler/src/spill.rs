@@ -15,7 +15,7 @@ use std::sync::Arc;
 use arras_core::{BoxError, Value};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use crate::worker::guard::guarded;
+use crate::guard::guarded;
 
 /// A segment takes no further values once it is this long.
 const SEGMENT: u64 = 256 << 20;
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn it_is_told_whether_the_disk_or_the_value_is_to_blame() {
-        use crate::worker::guard::Rude;
+        use crate::guard::Rude;
         let written = Spill::new("/nowhere/at/all".into()).write(&Value::new(1));
         assert!(matches!(written, Err(SpillError::Disk(_))), "{written:?}");
         let mut spill = Spill::new(std::env::temp_dir());
