@@ -198,7 +198,8 @@ class Bridge:
         except Exception as error:
             raise Refused("Refused", f"{type(error).__name__}: {error}") from error
         versions = self.check_versions(same_versions)
-        self.glue = load("arras_glue", glue)
+        # Named after its source: the cluster keeps the modules of other versions of arras for as long as it lives.
+        self.glue = load("arras_glue_" + hashlib.sha256(glue.encode()).hexdigest()[:12], glue)
         normalize_token.register(self.glue.Raw, lambda raw: ("raw", digest(raw.frames)))
         self.client.subscribe_topic(self.client.id, self.heard)
         self.install({"source": glue, "bytes": bytes(body), "name": "arras", **program}, watch)

@@ -8,7 +8,7 @@
                                  lifeline: its standard input; closed when this process ends, however it ends
 
 A plugin installs this module from its source on the scheduler and on every worker (now and later), so nothing is installed by hand and
-no bytecode crosses Python versions. What follows from how Dask works, and must stay so:
+no bytecode crosses Python versions. Its name holds a hash of its source, so programs of several versions use one cluster. What follows from how Dask works, and must stay so:
 
 * Serialising a value never raises, deserialising raises nothing but `OSError`: Dask fetches again after that one, and hangs for ever
   after any other. So a value that cannot be written or read travels as a Handle with `damage`, and the task that uses it fails with the
@@ -950,14 +950,12 @@ def _has_socket(pid, inode):
 
 # -------------------------------------------------------------------------------------------------------------- plugins
 
-# Makes this module from its source, once a process; then the plugin. The module's name is the same everywhere: pickles refer to it by name.
+# Makes this module from its source, once a process; then the plugin. The module's name is the same everywhere, as pickles refer to it by
+# name, and another for another source.
 _BOOTSTRAP = """
 import sys, types
-if name in sys.modules and getattr(sys.modules[name], "SOURCE", source) != source:
-    raise RuntimeError("another version of arras is installed as " + name + " in this process")
 if name not in sys.modules:
     module = types.ModuleType(name)
-    module.SOURCE = source
     sys.modules[name] = module
     try:
         exec(compile(source, "<" + name + ">", "exec"), module.__dict__)
@@ -966,6 +964,10 @@ if name not in sys.modules:
         raise
 plugin = getattr(sys.modules[name], kind)(spec)
 """
+
+
+def _plugin_name(spec):
+    return f"{__name__}-{spec['executable']}"
 
 
 def _reduce_plugin(kind, spec):
@@ -1000,7 +1002,7 @@ class _WorkerPlugin(WorkerPlugin):
 
     def __init__(self, spec):
         self.spec = spec
-        self.name = f"arras-{spec['executable']}"
+        self.name = _plugin_name(spec)
 
     def __reduce__(self):
         return _reduce_plugin("worker_plugin", self.spec)
@@ -1039,7 +1041,7 @@ class _SchedulerPlugin(SchedulerPlugin):
 
     def __init__(self, spec):
         self.spec = spec
-        self.name = f"arras-{spec['executable']}"
+        self.name = _plugin_name(spec)
 
     def __reduce__(self):
         return _reduce_plugin("scheduler_plugin", self.spec)
