@@ -836,6 +836,8 @@ class _Door:
                     logger.debug("arras: a value was asked for and not fetched", exc_info=True)
 
     def _admit(self, visitor):
+        # Dask's event loop takes the lock too, and cannot wait for visitors.
+        secret = visitor.recv(16)
         with self._lock:
             ticket = self._tickets.pop(visitor.recv(16), None)
         if ticket is not None:

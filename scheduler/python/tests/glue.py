@@ -460,6 +460,13 @@ def a_door_admits_nobody_without_a_ticket():
             visitor.shutdown(socket.SHUT_WR)
             assert visitor.recv(1) == b""
     raises(OSError, glue._redeem, [door.path, b"y" * 16])
+    # One that says nothing holds up nobody else.
+    with socket.socket(socket.AF_UNIX) as visitor:
+        visitor.connect(door.path)
+        for _ in range(50):
+            assert door._lock.acquire(timeout=1)
+            door._lock.release()
+            time.sleep(0.005)
     # The doors of processes that were killed are cleared away.
     stale = os.path.join(door.folder, "stale.door")
     with socket.socket(socket.AF_UNIX) as listener:
