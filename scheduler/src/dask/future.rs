@@ -220,9 +220,12 @@ impl<T: Data + Clone> StdFuture for Awaiting<T> {
                 None => {
                     let waker = Arc::new(Mutex::new(context.waker().clone()));
                     self.registered = Some(Arc::clone(&waker));
+                    let connection = Arc::downgrade(&self.future.held.connection);
                     cell.when_ended(move || {
-                        let waker = waker.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                        waker.wake();
+                        // Where the connection is gone nobody awaits.
+                        if let Some(connection) = connection.upgrade() {
+                            connection.wake(waker.lock().unwrap_or_else(PoisonError::into_inner).clone());
+                        }
                     });
                 }
             }
@@ -241,11 +244,14 @@ impl<T: Data + Clone> StdFuture for Awaiting<T> {
                 self.answer = Some(Arc::clone(&arrival));
                 let request = Request::Gather { futures: vec![self.future.held.number] };
                 let arriving = Arc::clone(&arrival);
+                let connection = Arc::downgrade(&self.future.held.connection);
                 self.future.held.connection.bridge.request_then(&request, &[], move |answer| {
                     let mut arrival = arriving.lock().unwrap_or_else(PoisonError::into_inner);
                     arrival.answer = Some(answer);
-                    if let Some(waker) = arrival.waker.take() {
-                        waker.wake();
+                    let waker = arrival.waker.take();
+                    drop(arrival);
+                    if let (Some(waker), Some(connection)) = (waker, connection.upgrade()) {
+                        connection.wake(waker);
                     }
                 });
                 arrival

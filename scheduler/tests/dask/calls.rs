@@ -4,7 +4,8 @@
 use std::future::IntoFuture;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Wake};
 use std::time::{Duration, Instant};
 
@@ -231,6 +232,37 @@ pub(crate) fn futures_can_be_awaited(release: &Release) {
     let (x, y, failed) = block_on(async move { (x.clone().await, y.await, failed.await) });
     assert_eq!((x.unwrap(), y.unwrap()), (2, 20));
     assert!(failed.unwrap_err().find::<WorkerError>().is_some());
+}
+
+/// A task that polls itself where it is woken, as executors may.
+struct PollsAtOnce {
+    future: Mutex<Option<Pin<Box<dyn Future<Output = i64> + Send>>>>,
+    done: mpsc::Sender<i64>,
+}
+
+impl Wake for PollsAtOnce {
+    fn wake(self: Arc<Self>) {
+        let waker = Arc::clone(&self).into();
+        let mut future = self.future.lock().unwrap();
+        let polled = future.as_mut().map(|future| future.as_mut().poll(&mut Context::from_waker(&waker)));
+        if let Some(Poll::Ready(value)) = polled {
+            *future = None;
+            self.done.send(value).unwrap();
+        }
+    }
+}
+
+pub(crate) fn an_executor_may_poll_where_it_is_woken(release: &Release) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("go");
+    let client = shared(release).client();
+    let (slow, other) = (client.submit(after, (path.clone(), 1)).unwrap(), client.submit(|x: i64| x, (41,)).unwrap());
+    let (done, values) = mpsc::channel();
+    // What it does between may wait, too.
+    let future = async move { slow.await.unwrap() + other.result().unwrap() };
+    Arc::new(PollsAtOnce { future: Mutex::new(Some(Box::pin(future))), done }).wake();
+    note(&path);
+    assert_eq!(values.recv_timeout(Duration::from_secs(60)), Ok(42));
 }
 
 /// The smallest executor there is.

@@ -48,6 +48,7 @@ const TESTS: &[(&str, Test)] = tests! {
         futures_end_in_their_own_order,
         callbacks_run_once_and_may_ask_for_results,
         futures_can_be_awaited,
+        an_executor_may_poll_where_it_is_woken,
         values_are_scattered_broadcast_and_replicated,
         what_nobody_holds_is_forgotten_by_the_cluster,
         futures_that_are_dropped_at_once_leave_nothing,
