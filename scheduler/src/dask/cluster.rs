@@ -8,7 +8,7 @@ use arras_core::Result;
 
 use super::client::Client;
 use super::error::DaskError;
-use super::message::{Reply, Request};
+use super::message::{Reply, Request, in_seconds};
 
 /// A Dask worker.
 #[derive(Debug, Clone, PartialEq)]
@@ -108,7 +108,7 @@ impl Client {
     /// # Errors
     /// [`DaskError::TimedOut`].
     pub fn wait_for_workers(&self, n: u32, timeout: Option<Duration>) -> Result<()> {
-        let request = Request::WaitForWorkers { n, timeout: timeout.map(|timeout| timeout.as_secs_f64()) };
+        let request = Request::WaitForWorkers { n, timeout: timeout.map(in_seconds) };
         let what = format!("waiting for {n} workers");
         self.connection.order(&request, &what).map_err(|error| {
             match error {
@@ -141,7 +141,7 @@ impl Client {
     /// # Errors
     /// [`DaskError::TimedOut`] if the workers are not back in time.
     pub fn restart(&self, timeout: Option<Duration>) -> Result<()> {
-        let request = Request::Restart { timeout: timeout.map(|timeout| timeout.as_secs_f64()) };
+        let request = Request::Restart { timeout: timeout.map(in_seconds) };
         Ok(self.connection.order(&request, "restarting the workers")?)
     }
 

@@ -11,7 +11,7 @@ use arras_core::{Error, Result, portable};
 use super::bridge::{Bridge, Refusal};
 use super::error::DaskError;
 use super::events::Events;
-use super::message::{Connect, Reply, Request};
+use super::message::{Connect, Reply, Request, in_seconds};
 use super::options::{ClientOptions, Executable};
 
 const GLUE: &str = include_str!("../../python/arras_glue.py");
@@ -115,9 +115,9 @@ impl Connection {
             address: tcp,
             scheduler_file: file,
             security: options.security.as_ref().map(super::options::Security::to_wire),
-            timeout: options.timeout.as_secs_f64(),
+            timeout: in_seconds(options.timeout),
             name: options.name.clone(),
-            heartbeat: options.heartbeat.map(|interval| interval.as_secs_f64()),
+            heartbeat: options.heartbeat.map(in_seconds),
             direct: options.direct,
             glue: GLUE,
             watch: WATCH,

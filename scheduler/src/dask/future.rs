@@ -6,14 +6,14 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arras_core::{ArgumentFor, ArgumentList, Data, Delayed, Error, Graph, Key, Result, Task, Value};
 
 use super::bridge::Answer;
 use super::cell::{Held, Status};
 use super::error::DaskError;
-use super::message::{Reply, Request};
+use super::message::{Reply, Request, deadline_in};
 use super::remote::{DaskValue, decode, gather};
 
 /// A value of type `T` on a Dask cluster, computed or about to be. Clones stand for the same value; when the last is dropped, the cluster
@@ -55,7 +55,7 @@ impl<T> Future<T> {
 
     /// Waits for the end; no longer than `timeout`, if there is one. Whether it has come.
     pub fn wait(&self, timeout: Option<Duration>) -> bool {
-        self.held.cell.wait(timeout.map(|timeout| Instant::now() + timeout))
+        self.held.cell.wait(deadline_in(timeout))
     }
 
     /// Waits for the end. The error, if that is what it came to.

@@ -203,6 +203,12 @@ pub(crate) fn futures_end_in_their_own_order(release: &Release) {
     assert_eq!(ended.next().unwrap().result().unwrap(), 1);
     assert!(ended.next().is_none());
     assert!(wait(&futures, When::All, None).pending.is_empty());
+    // As long as it takes.
+    let forever = Some(Duration::MAX);
+    assert!(slow.wait(forever) && wait(&futures, When::First, forever).done.len() == 2);
+    client.wait_for_workers(2, forever).unwrap();
+    let error = client.wait_for_workers(99, Some(Duration::ZERO)).unwrap_err();
+    assert!(matches!(error.find(), Some(DaskError::TimedOut { .. })), "{error:?}");
     assert!(wait::<i64>(&[], When::First, None).done.is_empty());
 }
 
