@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use arras_core::{Error, delayed};
+use arras_core::delayed;
 use arras_scheduler::dask::{Client, ClientOptions, DaskError, Executable, LocalOptions, Security};
 use arras_scheduler::{Compute, Scheduler, WorkerError};
 
@@ -205,6 +205,9 @@ pub(crate) fn a_report_is_written_or_dask_says_what_it_lacks(release: &Release) 
     let client = shared(release).client();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("report.html");
+    let panics = std::panic::AssertUnwindSafe(|| client.performance_report(&path, || panic!("a report's own affair")));
+    // Without `bokeh` it may not come to that.
+    let _ = std::panic::catch_unwind(panics);
     match client.performance_report(&path, || delayed(|| 3i64, ()).compute_with(&client)) {
         Ok(value) => {
             assert_eq!(value.unwrap(), 3);
@@ -215,7 +218,4 @@ pub(crate) fn a_report_is_written_or_dask_says_what_it_lacks(release: &Release) 
             assert!(lacks, "{error:?}");
         }
     }
-    // Either way, the next one can begin.
-    let error = client.performance_report("/nowhere/report.html", || ()).unwrap_err();
-    assert!(matches!(error, Error::Collection(_)), "{error:?}");
 }
