@@ -189,6 +189,27 @@ pub(crate) fn a_cluster_of_its_own_ends_with_the_last_holder(release: &Release) 
     assert!(!is_alive(beside));
 }
 
+/// The argument with which this program is one whose file is replaced while it runs.
+pub(crate) const REPLACED: &str = "--replaced";
+
+/// Goes on with workers that were started after the file of this program was replaced.
+pub(crate) fn replaced(python: &str) {
+    let client = Client::local_with(&LocalOptions::new(1, 1).python(python), &ClientOptions::new()).unwrap();
+    let own = std::env::current_exe().unwrap();
+    std::fs::remove_file(&own).unwrap();
+    std::fs::write(&own, "a new build").unwrap();
+    client.restart(Some(Duration::from_secs(60))).unwrap();
+    assert_eq!(delayed(|x: i64| x + 1, (1,)).compute_with(&client).unwrap(), 2);
+}
+
+pub(crate) fn a_program_that_is_built_anew_while_it_runs_keeps_its_local_cluster(release: &Release) {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("program");
+    std::fs::copy("/proc/self/exe", &copy).unwrap();
+    let output = Command::new(&copy).arg(REPLACED).arg(&release.python).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
 pub(crate) fn the_last_holder_ends_the_bridge(release: &Release) {
     let client = shared(release).client();
     let bridge = client.bridge_pid();

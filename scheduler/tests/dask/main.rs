@@ -66,6 +66,7 @@ const TESTS: &[(&str, Test)] = tests! {
         a_lost_scheduler_is_an_error_for_everyone_who_waits,
         another_release_of_dask_is_refused_unless_it_is_wanted,
         a_cluster_of_its_own_ends_with_the_last_holder,
+        a_program_that_is_built_anew_while_it_runs_keeps_its_local_cluster,
         the_last_holder_ends_the_bridge,
         a_report_is_written_or_dask_says_what_it_lacks;
     plans:
@@ -105,6 +106,11 @@ fn main() {
         && word == faults::HOLDER
     {
         return faults::hold(address, python);
+    }
+    if let [_, word, python] = &words[..]
+        && word == connecting::REPLACED
+    {
+        return connecting::replaced(python);
     }
     let mut arguments = Arguments::from_args();
     // Each test has a cluster of its own, which wants the machine.
