@@ -38,7 +38,7 @@ import time
 
 import msgpack
 from dask.sizeof import sizeof
-from distributed import Reschedule, SchedulerPlugin, WorkerPlugin, get_worker
+from distributed import Reschedule, SchedulerPlugin, WorkerPlugin, get_client, get_worker
 from distributed.protocol import dask_deserialize, dask_serialize
 
 __all__ = ["ArrasError", "Handle", "Raw", "Results", "install", "item", "raw", "run", "scheduler_plugin", "stats", "worker_plugin"]
@@ -252,6 +252,10 @@ def run(payload, n_results, executable, *dependencies):
     worker, key = _current_task()
     sidecar = _sidecar_of(executable)
     if sidecar is None:
+        if worker is not None and _failures.get(executable) and _runs_elsewhere(executable):
+            # Dask lets a worker join whose plugins cannot start. This one would fail task after task, and the faster the more it is given.
+            worker.loop.add_callback(worker.close_gracefully)
+            raise Reschedule()
         raise ArrasError(_why_no_sidecar(executable, worker), key=str(key))
     # Handles made here live until the run is over; those of Dask, at least as long.
     arguments = [_argument(dependency, sidecar, key) for dependency in dependencies]
@@ -321,6 +325,20 @@ def _sidecar_of(executable):
 def _why_no_sidecar(executable, worker):
     why = _failures.get(executable, "it was not installed here")
     return f"the executable {executable} does not run on worker {worker.address if worker else os.getpid()}: {why}"
+
+
+def _runs_elsewhere(executable):
+    """Whether other workers run it; asked for on the thread of a task."""
+    try:
+        return "" in get_client().run(state, executable, on_error="return").values()
+    except Exception:
+        logger.warning("arras: other workers could not be asked", exc_info=True)
+        return False
+
+
+def state(executable):
+    """Whether the executable runs beside this worker: "" if it does, else why not; None if nobody has tried."""
+    return "" if executable in _sidecars else _failures.get(executable)
 
 
 def stats():

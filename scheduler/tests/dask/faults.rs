@@ -181,6 +181,26 @@ pub(crate) fn a_worker_that_joins_late_gets_work(release: &Release) {
     cluster.end();
 }
 
+pub(crate) fn a_worker_that_joins_late_and_cannot_run_the_executable_leaves_and_costs_no_result(release: &Release) {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("program");
+    std::fs::copy("/proc/self/exe", &copy).unwrap();
+    let cluster = Cluster::with(release, LocalOptions::new(1, 1));
+    let client = Client::connect_with(cluster.address(), &cluster.options().executable(Executable::AtPath(copy.clone()))).unwrap();
+    std::fs::remove_file(copy).unwrap();
+    cluster.add_worker();
+    assert_eq!(client.workers().unwrap().len(), 2);
+    let slow = |i: u64| {
+        std::thread::sleep(Duration::from_millis(10));
+        i
+    };
+    let futures = client.map(slow, 0..100).unwrap();
+    assert_eq!(client.gather(&futures).unwrap(), (0..100).collect::<Vec<_>>());
+    wait_until("it leaves", Duration::from_secs(20), || client.workers().unwrap().len() == 1);
+    drop((futures, client));
+    cluster.end();
+}
+
 pub(crate) fn a_retired_worker_hands_its_values_on(release: &Release) {
     let cluster = Cluster::start(release);
     let client = cluster.client();
