@@ -153,13 +153,6 @@ class Hold:
             self.future.release()
 
 
-class Graph:
-    """A graph on its way to the scheduler, which may see a release that was sent after it first: those have to wait until it is there."""
-
-    def __init__(self, key):
-        self.key, self.arrived, self.released = key, False, []
-
-
 class Bridge:
     """One client, the futures it holds, and a method for each request: it returns the reply, or the reply and the buffers of its body."""
 
@@ -168,9 +161,8 @@ class Bridge:
         self.client = None
         self.glue = None
         self.holds = {}
-        # What each future under way reads: the scheduler takes graphs and releases in any order.
+        # What each future under way reads: if a worker is lost, it is computed again from that.
         self.reads = {}
-        self.graphs = {}
         self.lock = threading.RLock()
         self.report = None
 
@@ -240,22 +232,14 @@ class Bridge:
         news = event[1].get("arras") if isinstance(event[1], dict) else None
         if news is None:
             return
-        if "graph" in news:
-            key = tuple(news["graph"])
-            with self.lock:
-                for graph in [graph for graph in set(self.graphs.values()) if graph.key == key]:
-                    self.arrived(graph)
-        else:
-            self.pipe.write({"event": {"Ran" if "ran" in news else "Threads": news}})
+        self.pipe.write({"event": {"Ran" if "ran" in news else "Threads": news}})
 
     # -- futures
 
-    def hold(self, number, future, reads=(), graph=None, watched=True):
+    def hold(self, number, future, reads=(), watched=True):
         hold = Hold(future)
         with self.lock:
             self.holds[number] = hold
-            if graph is not None:
-                self.graphs[number] = graph
             self.reads[number] = reads
             for needed in (hold, *reads):
                 needed.users += 1
@@ -273,9 +257,6 @@ class Bridge:
         return "Ok"
 
     def done(self, number, hold, future):
-        with self.lock:
-            if number in self.graphs:
-                self.arrived(self.graphs[number])
         if self.holds.get(number) is not hold:
             return  # Released meanwhile.
         status, error = future.status, None
@@ -304,20 +285,12 @@ class Bridge:
                 hold.let_go()
 
     def release(self, body, *, futures):
+        # It cannot overtake the graph: the client sends in order, and the scheduler handles one message of a client after another, as it
+        # awaits each handler in all releases since 2023.9.2.
         with self.lock:
             for number in futures:
-                graph = self.graphs.pop(number, None)
-                if graph is not None and not graph.arrived:
-                    graph.released.append(number)
-                    self.graphs[number] = graph
-                else:
-                    self.let_go(self.reads, number)
-                    self.let_go(self.holds, number)
-
-    def arrived(self, graph):
-        graph.arrived = True
-        released, graph.released = graph.released, []
-        self.release(b"", futures=released)
+                self.let_go(self.reads, number)
+                self.let_go(self.holds, number)
 
     def future(self, number):
         return self.holds[number].future
@@ -328,35 +301,39 @@ class Bridge:
     # -- work
 
     def submit(self, body, *, tasks, outputs, executable, options):
-        body, offset, graph, keys, reads = memoryview(body), 0, {}, [], []
+        body, offset, graph, keys = memoryview(body), 0, {}, []
+        # The futures that each task stands on, itself or through others of the graph.
+        uses = []
 
-        def dependency(which):
+        def dependency(which, used):
             if "Future" in which:
                 hold = self.holds[which["Future"]]
-                reads.append(hold)
+                used.add(hold)
                 return hold.future
+            used |= uses[which["Task"]]
             return reference(keys[which["Task"]])
 
         for name, index, work in tasks:
-            key = (name, index)
-            keys.append(key)
+            key, used = (name, index), set()
             kind, work = next(iter(work.items()))
             if kind == "Run":
                 payload = Payload(body[offset : offset + work["length"]])
                 offset += work["length"]
-                inputs = [dependency(which) for which in work["inputs"]]
+                inputs = [dependency(which, used) for which in work["inputs"]]
                 graph[key] = call(key, self.glue.run, payload, work["results"], executable, *inputs)
             elif kind == "Item":
+                used = uses[work["of"]]
                 graph[key] = call(key, self.glue.item, reference(keys[work["of"]]), work["item"])
             else:
                 graph[key] = value(key, self.glue.Raw(bytes(body[offset : offset + work["length"]])))
                 offset += work["length"]
+            keys.append(key)
+            uses.append(used)
         wanted = [keys[task] for _, task in outputs]
-        sent = Graph(min(wanted))
         with self.lock:
             futures = self.client.get(graph, wanted, sync=False, **chosen(options))
-            for (number, _), future in zip(outputs, futures):
-                self.hold(number, future, reads, sent)
+            for (number, task), future in zip(outputs, futures):
+                self.hold(number, future, tuple(uses[task]))
         return "Ok"
 
     def scatter(self, body, *, future, name, broadcast):

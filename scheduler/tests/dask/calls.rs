@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use arras_core::{Error, Panic, delayed, try_delayed};
 use arras_scheduler::WorkerError;
-use arras_scheduler::dask::{Client, DaskError, Status, SubmitOptions, When, all, as_completed, wait};
+use arras_scheduler::dask::{Client, DaskError, LocalOptions, Status, SubmitOptions, When, all, as_completed, wait};
 
-use crate::cluster::{Release, shared, wait_until};
+use crate::cluster::{Cluster, Release, shared, wait_until};
 
 /// Notes in a file that it ran; the files of a test are on the machine of the workers.
 fn note(path: &Path) {
@@ -317,6 +317,31 @@ pub(crate) fn what_nobody_holds_is_forgotten_by_the_cluster(release: &Release) {
     });
     drop(y);
     wait_until_empty(&client);
+}
+
+pub(crate) fn a_map_lets_go_of_what_only_its_ended_calls_read(release: &Release) {
+    fn length(path: &PathBuf, i: u64, x: &Vec<u64>) -> usize {
+        if i == 3 {
+            wait_until("the test goes on", Duration::from_secs(60), || path.exists());
+        }
+        x.len()
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("go");
+    // One worker, so that there are no copies; two threads, so that the others go on.
+    let cluster = Cluster::with(release, LocalOptions::new(1, 2));
+    let client = cluster.client();
+    let inputs = client.map(|i: u64| vec![i; 10_000], 0..10).unwrap();
+    let calls: Vec<_> = (0..10).zip(&inputs).map(|(i, x)| delayed(length, (path.clone(), i, x))).collect();
+    let lengths = client.start_all(&calls).unwrap();
+    drop((inputs, calls));
+    let values = || client.stats().unwrap().iter().map(|stats| stats.values).sum::<u64>();
+    wait_until("all but one have ended", Duration::from_secs(20), || lengths.iter().filter(|length| length.is_done()).count() == 9);
+    wait_until("one input is left, and nine lengths", Duration::from_secs(20), || values() == 10);
+    note(&path);
+    assert_eq!(client.gather(&lengths).unwrap(), [10_000; 10]);
+    drop((lengths, client));
+    cluster.end();
 }
 
 pub(crate) fn futures_that_are_dropped_at_once_leave_nothing(release: &Release) {

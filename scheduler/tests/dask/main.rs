@@ -51,6 +51,7 @@ const TESTS: &[(&str, Test)] = tests! {
         an_executor_may_poll_where_it_is_woken,
         values_are_scattered_broadcast_and_replicated,
         what_nobody_holds_is_forgotten_by_the_cluster,
+        a_map_lets_go_of_what_only_its_ended_calls_read,
         futures_that_are_dropped_at_once_leave_nothing,
         what_cannot_travel_is_refused_at_submit,
         options_reach_the_cluster,
