@@ -11,6 +11,7 @@ import sys
 sys.path[:] = [folder for folder in sys.path if folder]  # Modules of the working folder are not Dask's.
 
 import ast
+import concurrent.futures
 import contextlib
 import functools
 import hashlib
@@ -20,11 +21,22 @@ import os
 import signal
 import struct
 import threading
+import time
 import traceback
 import warnings
 
 PREFIX = struct.Struct("<IQ")
 LEAVE_SECONDS = 5.0
+
+# How this process ends when it has lost the scheduler, and how often it looks, in seconds.
+CUT_OFF = 4
+LOOK_SECONDS = 0.2
+
+# What a cluster takes in of an executable at least, in bytes a second and worker.
+INSTALL_RATE = 20e6
+
+# How long to wait before looking again whether all workers have the executable, in seconds.
+INSTALL_SECONDS = 0.05
 
 
 class Pipe:
@@ -73,6 +85,25 @@ class Refused(Exception):
     def __init__(self, kind, message):
         super().__init__(message)
         self.kind = kind
+
+
+def within(seconds, work):
+    """What `work` returns, if it does so in time."""
+    outcome = concurrent.futures.Future()
+
+    def run():
+        try:
+            outcome.set_result(work())
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    threading.Thread(target=run, daemon=True, name="arras-within").start()
+    try:
+        return outcome.result(min(seconds, threading.TIMEOUT_MAX))
+    except concurrent.futures.TimeoutError:
+        if outcome.done():
+            raise
+        raise Refused("TimedOut", f"the workers did not answer within {seconds:.1f} s") from None
 
 
 def describe(error, trace=None):
@@ -165,6 +196,8 @@ class Bridge:
         self.reads = {}
         self.lock = threading.RLock()
         self.report = None
+        # The connection to the scheduler, once there is one.
+        self.comm = None
 
     # -- the connection
 
@@ -189,15 +222,38 @@ class Bridge:
             self.client = distributed.Client(**client_options)
         except Exception as error:
             raise Refused("Refused", f"{type(error).__name__}: {error}") from error
-        versions = self.check_versions(same_versions)
+        self.comm = self.client.scheduler_comm
+        threading.Thread(target=self.look, daemon=True, name="arras-look").start()
         # Named after its source: the cluster keeps the modules of other versions of arras for as long as it lives.
         self.glue = load("arras_glue_" + hashlib.sha256(glue.encode()).hexdigest()[:12], glue)
         normalize_token.register(self.glue.Raw, lambda raw: ("raw", digest(raw.frames)))
         self.client.subscribe_topic(self.client.id, self.heard)
-        self.install({"source": glue, "bytes": bytes(body), "name": "arras", **program}, watch)
-        threads = sum(self.client.nthreads().values())
+        spec = {"source": glue, "bytes": bytes(body), "name": "arras", **program}
+
+        def join():
+            versions = self.check_versions(same_versions)
+            self.install(spec, watch)
+            return versions, self.client.nthreads()
+
+        # Dask would wait for the replies of workers for ever.
+        versions, threads = within(timeout + len(body) * (1 + len(self.client.nthreads())) / INSTALL_RATE, join)
         about = {"client": self.client.id, "scheduler": self.client.scheduler.address, "dashboard": self.client.dashboard_link or ""}
-        return {"Connected": {**about, "threads": threads, **versions}}
+        return {"Connected": {**about, "threads": sum(threads.values()), **versions}}
+
+    def is_cut_off(self):
+        """Whether the connection was lost. Dask makes another, but the scheduler has forgotten this client and all that it held."""
+        comm = self.comm
+        return comm is not None and (self.client.scheduler_comm is not comm or bool(comm.closed()))
+
+    def look(self):
+        while not self.is_cut_off():
+            time.sleep(LOOK_SECONDS)
+        self.end_cut_off()
+
+    def end_cut_off(self):
+        # Not in the middle of a frame.
+        self.pipe.lock.acquire(timeout=1)
+        os._exit(CUT_OFF)
 
     def check_versions(self, same):
         found = self.client.get_versions()
@@ -214,19 +270,47 @@ class Bridge:
         module, name = "arras_watch_" + hashlib.sha256(watch.encode()).hexdigest()[:12], "arras-watch-" + self.client.id
         values = {"client": self.client.id, "plugin": name}
         watch = from_source(distributed.SchedulerPlugin, module, watch, "Watch(client, plugin)", **values)
+        worker_plugin = self.glue.worker_plugin(spec)
         try:
             self.client.register_plugin(watch, name=name)
             self.client.register_plugin(self.glue.scheduler_plugin(spec))
-            worker_plugin = self.glue.worker_plugin(spec)
-            try:
-                self.client.register_plugin(worker_plugin)
-            except Exception:
-                # Else the cluster takes the next attempt for one that was made already.
+            self.install_on_workers(worker_plugin)
+            for again in (True, False):
+                failures, n_ready = self.wait_until_tried(spec["executable"])
+                if not failures:
+                    break
+                if n_ready or not again:
+                    raise RuntimeError(failures[0])
+                # What fails everywhere is what another client brought that did not stay to take it back.
                 with contextlib.suppress(Exception):
                     self.client.unregister_worker_plugin(worker_plugin.name)
-                raise
+                self.install_on_workers(worker_plugin)
         except Exception as error:
             raise Refused("Install", f"{type(error).__name__}: {error}") from error
+
+    def install_on_workers(self, plugin):
+        try:
+            self.client.register_plugin(plugin)
+        except Exception:
+            # Else the cluster takes the next attempt for one that was made already.
+            with contextlib.suppress(Exception):
+                self.client.unregister_worker_plugin(plugin.name)
+            raise
+
+    def wait_until_tried(self, executable):
+        """Why it does not run on some workers, and on how many it does. Registering a plugin that another client is just registering returns
+        at once, so it may not be there yet."""
+        state = FromSource()
+        state.expression = "lambda: getattr(__import__('sys').modules.get(name), 'state', lambda executable: None)(executable)"
+        state.values = {"name": self.glue.__name__, "executable": executable}
+        while True:
+            # None where nobody has tried yet, and an exception where a worker has just left.
+            states = self.client.run(state, on_error="return").values()
+            failures = [state for state in states if isinstance(state, str) and state]
+            n_ready = sum(state == "" for state in states)
+            if failures or n_ready == len(states):
+                return failures, n_ready
+            time.sleep(INSTALL_SECONDS)
 
     def heard(self, event):
         news = event[1].get("arras") if isinstance(event[1], dict) else None
@@ -257,6 +341,8 @@ class Bridge:
         return "Ok"
 
     def done(self, number, hold, future):
+        if self.is_cut_off():
+            self.end_cut_off()
         if self.holds.get(number) is not hold:
             return  # Released meanwhile.
         status, error = future.status, None
@@ -505,8 +591,12 @@ def snake(name):
 
 def answer(bridge, number, name, fields, body):
     try:
+        if bridge.is_cut_off():
+            bridge.end_cut_off()
         reply = getattr(bridge, snake(name))(body, **fields)
     except BaseException as error:
+        if bridge.is_cut_off():
+            bridge.end_cut_off()
         if number:
             bridge.pipe.write({"number": number, "error": describe(error)})
         return
@@ -536,6 +626,7 @@ def leave(bridge):
     late.daemon = True
     late.start()
     try:
+        bridge.comm = None
         if bridge.client is not None:
             # Else the scheduler wants to tell this client that it has left.
             bridge.client.unsubscribe_topic(bridge.client.id)

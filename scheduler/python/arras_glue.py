@@ -41,7 +41,7 @@ from dask.sizeof import sizeof
 from distributed import Reschedule, SchedulerPlugin, WorkerPlugin, get_client, get_worker
 from distributed.protocol import dask_deserialize, dask_serialize
 
-__all__ = ["ArrasError", "Handle", "Raw", "Results", "install", "item", "raw", "run", "scheduler_plugin", "stats", "worker_plugin"]
+__all__ = ["ArrasError", "Handle", "Raw", "Results", "install", "item", "raw", "run", "scheduler_plugin", "state", "stats", "worker_plugin"]
 
 logger = logging.getLogger("distributed.arras")
 
@@ -1043,6 +1043,7 @@ class _WorkerPlugin(WorkerPlugin):
         self.spec = {**self.spec, "bytes": b""}
 
     def teardown(self, worker):
+        _failures.pop(self.spec["executable"], None)
         sidecar = _sidecars.get(self.spec["executable"])
         if sidecar is not None:
             closing = getattr(worker.status, "name", "") in ("closing", "closed", "failed")

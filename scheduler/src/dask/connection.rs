@@ -135,7 +135,16 @@ impl Connection {
                 Welcome { client, scheduler, dashboard, release }
             }
             Ok((other, _)) => return Err(unexpected(&other).into()),
-            Err(refusal) => return Err(refusal.into_error(&address.describe()).into()),
+            Err(refusal) => {
+                return Err(match refusal.into_error(&address.describe()) {
+                    DaskError::TimedOut { what, .. } => {
+                        let what = format!("starting this executable beside the workers of {what}");
+                        DaskError::TimedOut { what, waited: Some(options.timeout) }
+                    }
+                    error => error,
+                }
+                .into());
+            }
         };
         Ok(Arc::new(Connection {
             bridge,

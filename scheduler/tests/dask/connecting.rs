@@ -1,15 +1,17 @@
 //! Joining a cluster: by address, by file, with TLS; and what stands in the way, said in words that help.
+#![expect(clippy::ptr_arg, reason = "a parameter of a task is of the type of its value")]
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use arras_core::delayed;
 use arras_scheduler::dask::{Client, ClientOptions, DaskError, Executable, LocalOptions, Security};
 use arras_scheduler::{Compute, Scheduler, WorkerError};
+use rustix::process::Signal;
 
-use crate::cluster::{Cluster, Release, is_alive, kill, shared, wait_until};
+use crate::cluster::{Cluster, Release, is_alive, kill, parent_of, python, shared, signal, wait_until};
 
 /// The argument with which this program does not call `init`.
 pub(crate) const WITHOUT_INIT: &str = "--without-init";
@@ -139,16 +141,116 @@ pub(crate) fn a_lost_bridge_is_an_error_for_everyone_who_waits(release: &Release
     assert!(!slow.result().is_ok_and(|()| true));
 }
 
-pub(crate) fn a_lost_scheduler_is_an_error_for_everyone_who_waits(release: &Release) {
+/// Says in a file that it has begun, and takes longer than any test.
+fn begin_and_sleep(path: &PathBuf) {
+    std::fs::write(path, "").unwrap();
+    std::thread::sleep(Duration::from_secs(1000));
+}
+
+/// Says in a file that it has begun, and waits for another.
+fn begin_and_wait(folder: &PathBuf) -> i64 {
+    std::fs::write(folder.join("begun"), "").unwrap();
+    wait_until("the test goes on", Duration::from_secs(100), || folder.join("go").exists());
+    1
+}
+
+pub(crate) fn a_connection_that_breaks_is_an_error_for_everyone_who_waits(release: &Release) {
+    let cluster = shared(release);
+    let folder = tempfile::tempdir().unwrap();
+    let client = Client::connect_with(cluster.address(), &cluster.options().name("breaks")).unwrap();
+    let there = client.submit(|x: i64| x + 1, (1,)).unwrap();
+    assert_eq!(there.result().unwrap(), 2);
+    let slow = client.submit(begin_and_wait, (folder.path().to_owned(),)).unwrap();
+    wait_until("it runs", Duration::from_secs(20), || folder.path().join("begun").exists());
+    let run = std::thread::spawn({
+        let (client, path) = (client.clone(), folder.path().to_owned());
+        move || delayed(begin_and_wait, (path,)).map(|x: &i64| x + 1).compute_with(&client)
+    });
+    let waiting = std::thread::spawn({
+        let slow = slow.clone();
+        move || slow.result()
+    });
+    // Dask would connect again, to a scheduler that has forgotten this client.
+    python(
+        release,
+        cluster.address(),
+        "def cut(dask_scheduler):
+            for name, comm in list(dask_scheduler.client_comms.items()):
+                if '-breaks-' in name:
+                    comm.abort()
+        client.run_on_scheduler(cut)",
+    );
+    for error in [
+        waiting.join().unwrap().unwrap_err(),
+        run.join().unwrap().unwrap_err(),
+        there.result().unwrap_err(),
+        client.submit(|| 1i64, ()).unwrap_err(),
+        client.workers().unwrap_err(),
+    ] {
+        assert!(matches!(error.find(), Some(DaskError::BridgeLost { why }) if why.contains("scheduler broke")), "{error:?}");
+    }
+    std::fs::write(folder.path().join("go"), "").unwrap();
+    assert_eq!(cluster.client().submit(|x: i64| x + 1, (1,)).unwrap().result().unwrap(), 2);
+}
+
+pub(crate) fn a_worker_that_hangs_does_not_hold_up_whoever_connects(release: &Release) {
+    let cluster = Cluster::start(release);
+    let first = cluster.client();
+    let worker = parent_of(cluster.sidecars()[0]);
+    signal(worker, Signal::STOP);
+    let started = Instant::now();
+    let error = refusal(&cluster.options().timeout(Duration::from_secs(2)), cluster.address());
+    assert!(matches!(&error, DaskError::TimedOut { waited: Some(waited), .. } if waited.as_secs() == 2), "{error:?}");
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    signal(worker, Signal::CONT);
+    drop(first);
+    let client = cluster.client();
+    assert_eq!(client.stats().unwrap().len(), 2);
+    assert_eq!(delayed(|| 1i64, ()).compute_with(&client).unwrap(), 1);
+    drop(client);
+    cluster.end();
+}
+
+pub(crate) fn clients_that_connect_at_once_find_their_executable_on_every_worker(release: &Release) {
+    let cluster = Cluster::start(release);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| assert_eq!(cluster.client().stats().unwrap().len(), 2));
+        }
+    });
+    cluster.end();
+}
+
+pub(crate) fn programs_of_two_versions_share_a_cluster(release: &Release) {
     let cluster = Cluster::with(release, LocalOptions::new(1, 1));
+    let folder = tempfile::tempdir().unwrap();
+    let line = "self.glue = load(";
+    let other = format!("import sys; a, b = sys.argv[1].split('{line}'); exec(a + 'glue += chr(10); {line}' + b)");
+    let text = format!("#!/bin/sh\nexec '{}' -c \"{other}\" \"$2\"\n", release.python.display());
+    let other = cluster.options().python(script(folder.path(), &text));
+    let clients = [cluster.client(), Client::connect_with(cluster.address(), &other).unwrap()];
+    // Other work, as for Dask an equal call of the same executable is the same task.
+    let futures = [0, 1].map(|i| clients[i].submit(|x: usize| vec![x; 1000], (i,)).unwrap());
+    for (i, client) in clients.iter().enumerate() {
+        assert_eq!(client.submit(|x: &Vec<usize>| x.iter().sum::<usize>(), (&futures[i],)).unwrap().result().unwrap(), 1000 * i);
+    }
+    assert_eq!(cluster.sidecars().len(), 2, "each has its own");
+    drop((clients, futures));
+    cluster.end();
+}
+
+pub(crate) fn a_lost_scheduler_is_an_error_for_everyone_who_waits(release: &Release) {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, other) = (folder.path().join("one"), folder.path().join("other"));
+    let cluster = Cluster::with(release, LocalOptions::new(1, 2));
     let options = cluster.options().timeout(Duration::from_secs(3));
     let client = Client::connect_with(cluster.address(), &options).unwrap();
-    let slow = client.submit(|| std::thread::sleep(Duration::from_secs(100)), ()).unwrap();
+    let slow = client.submit(begin_and_sleep, (one.clone(),)).unwrap();
     let run = std::thread::spawn({
-        let client = client.clone();
-        move || delayed(|x: i64| std::thread::sleep(Duration::from_secs(x as u64)), (100,)).compute_with(&client)
+        let (client, other) = (client.clone(), other.clone());
+        move || delayed(begin_and_sleep, (other,)).compute_with(&client)
     });
-    wait_until("both are there", Duration::from_secs(20), || client.stats().is_ok());
+    wait_until("both run", Duration::from_secs(20), || one.exists() && other.exists());
     kill(cluster.scheduler());
     for error in [slow.result().unwrap_err(), run.join().unwrap().unwrap_err()] {
         assert!(error.find::<DaskError>().is_some(), "{error:?}");
