@@ -16,7 +16,7 @@ no bytecode crosses Python versions. Its name holds a hash of its source, so pro
 * Values live as long as their sidecar. If that dies, this process ends too: then Dask knows that they are gone and computes them again.
 * Values are numbered by a counter, never by Dask's keys: a Handle that dies late must not free the value that a second run of the same
   key made.
-* Only documented Dask interfaces are used. Python 3.9 and later; every release of distributed since 2023.9.
+* Only documented Dask interfaces are used. Python 3.9 and later; every release of distributed since 2023.9.2.
 """
 
 import atexit
@@ -857,7 +857,7 @@ class _Door:
         # Dask's event loop takes the lock too, and cannot wait for visitors.
         secret = visitor.recv(16)
         with self._lock:
-            ticket = self._tickets.pop(visitor.recv(16), None)
+            ticket = self._tickets.pop(secret, None)
         if ticket is not None:
             with ticket[0].sidecar.offer(ticket[0]) as source:
                 socket.send_fds(visitor, [b"v"], [source.fileno()])
