@@ -211,12 +211,34 @@ pub(crate) fn a_worker_that_hangs_does_not_hold_up_whoever_connects(release: &Re
     cluster.end();
 }
 
-pub(crate) fn clients_that_connect_at_once_find_their_executable_on_every_worker(release: &Release) {
+pub(crate) fn a_client_waits_until_another_has_brought_the_executable_to_every_worker(release: &Release) {
     let cluster = Cluster::start(release);
+    drop(cluster.client());
+    // As when another client has told the scheduler, which has yet to tell the workers.
+    python(
+        release,
+        cluster.address(),
+        "def find(dask_scheduler):
+            return [item for item in dask_scheduler.worker_plugins.items() if item[0].startswith('arras_glue_')]
+        (name, plugin), = client.run_on_scheduler(find)
+        client.unregister_worker_plugin(name)
+        def know(name, plugin, dask_scheduler):
+            dask_scheduler.worker_plugins[name] = plugin
+        client.run_on_scheduler(know, name, plugin)",
+    );
+    let told = "async def tell(dask_scheduler):
+            import asyncio
+            while not any('-second-' in name for name in dask_scheduler.plugins):
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.5)
+            (name, plugin), = [item for item in dask_scheduler.worker_plugins.items() if item[0].startswith('arras_glue_')]
+            await dask_scheduler.broadcast(msg={'op': 'plugin-add', 'plugin': plugin, 'name': name})
+        client.run_on_scheduler(tell)";
     std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| assert_eq!(cluster.client().stats().unwrap().len(), 2));
-        }
+        scope.spawn(|| python(release, cluster.address(), told));
+        let client = Client::connect_with(cluster.address(), &cluster.options().name("second")).unwrap();
+        assert_eq!(cluster.sidecars().len(), 2);
+        assert_eq!(delayed(|| 1i64, ()).compute_with(&client).unwrap(), 1);
     });
     cluster.end();
 }

@@ -67,7 +67,7 @@ const TESTS: &[(&str, Test)] = tests! {
         a_lost_scheduler_is_an_error_for_everyone_who_waits,
         a_connection_that_breaks_is_an_error_for_everyone_who_waits,
         a_worker_that_hangs_does_not_hold_up_whoever_connects,
-        clients_that_connect_at_once_find_their_executable_on_every_worker,
+        a_client_waits_until_another_has_brought_the_executable_to_every_worker,
         programs_of_two_versions_share_a_cluster,
         another_release_of_dask_is_refused_unless_it_is_wanted,
         a_cluster_of_its_own_ends_with_the_last_holder,
