@@ -38,7 +38,7 @@ import time
 
 import msgpack
 from dask.sizeof import sizeof
-from distributed import Reschedule, SchedulerPlugin, WorkerPlugin, get_client, get_worker
+from distributed import Reschedule, SchedulerPlugin, WorkerPlugin, get_worker
 from distributed.protocol import dask_deserialize, dask_serialize
 
 __all__ = ["ArrasError", "Handle", "Raw", "Results", "install", "item", "raw", "run", "scheduler_plugin", "state", "stats", "worker_plugin"]
@@ -244,10 +244,6 @@ def _restore(header, frames):
 # ----------------------------------------------------------------------------------------------- the functions of tasks
 
 
-# Seconds for which a worker keeps a task that it cannot run.
-_HANDED_BACK_AFTER = 0.5
-
-
 def run(payload, n_results, executable, *dependencies):
     """Runs a sub-graph in the sidecar of `executable`: a Handle, or Results of `n_results` handles. Every Dask task of arras calls it.
 
@@ -256,11 +252,7 @@ def run(payload, n_results, executable, *dependencies):
     worker, key = _current_task()
     sidecar = _sidecar_of(executable)
     if sidecar is None:
-        if worker is not None and _failures.get(executable) and _runs_elsewhere(executable):
-            # Dask lets a worker join whose plugins cannot start. This one would fail task after task, and the faster the more it is given. It may
-            # well do other people's work, so it stays; it hands ours back, and slowly, so that others take it meanwhile.
-            time.sleep(_HANDED_BACK_AFTER)
-            raise Reschedule()
+        # Dask lets a worker join late whose plugins cannot start. It may well do other people's work, so it is not ours to close.
         raise ArrasError(_why_no_sidecar(executable, worker), key=str(key))
     # Handles made here live until the run is over; those of Dask, at least as long.
     arguments = [_argument(dependency, sidecar, key) for dependency in dependencies]
@@ -330,15 +322,6 @@ def _sidecar_of(executable):
 def _why_no_sidecar(executable, worker):
     why = _failures.get(executable, "it was not installed here")
     return f"the executable {executable} does not run on worker {worker.address if worker else os.getpid()}: {why}"
-
-
-def _runs_elsewhere(executable):
-    """Whether other workers run it; asked for on the thread of a task."""
-    try:
-        return "" in get_client().run(state, executable, on_error="return").values()
-    except Exception:
-        logger.warning("arras: other workers could not be asked", exc_info=True)
-        return False
 
 
 def state(executable):

@@ -181,7 +181,7 @@ pub(crate) fn a_worker_that_joins_late_gets_work(release: &Release) {
     cluster.end();
 }
 
-pub(crate) fn a_worker_that_joins_late_and_cannot_run_the_executable_hands_its_work_back(release: &Release) {
+pub(crate) fn a_worker_that_joins_late_and_cannot_run_the_executable_is_named(release: &Release) {
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join("program");
     std::fs::copy("/proc/self/exe", &copy).unwrap();
@@ -195,9 +195,15 @@ pub(crate) fn a_worker_that_joins_late_and_cannot_run_the_executable_hands_its_w
         i
     };
     let futures = client.map(slow, 0..100).unwrap();
-    assert_eq!(client.gather(&futures).unwrap(), (0..100).collect::<Vec<_>>());
-    assert_eq!(client.workers().unwrap().len(), 2);
-    drop((futures, client));
+    let error = client.gather(&futures).unwrap_err().to_string();
+    assert!(error.contains("does not run on worker"), "{error}");
+    // It is somebody else's worker, and stays.
+    let workers = client.workers().unwrap();
+    assert_eq!(workers.len(), 2);
+    let able =
+        client.with(SubmitOptions::new().workers([&workers.iter().find(|worker| !error.contains(&worker.address)).unwrap().address]));
+    assert_eq!(able.submit(|| 7i64, ()).unwrap().result().unwrap(), 7);
+    drop((able, futures, client));
     cluster.end();
 }
 

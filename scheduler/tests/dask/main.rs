@@ -93,7 +93,7 @@ const TESTS: &[(&str, Test)] = tests! {
         a_task_that_aborts_is_named_after_it_has_ended_enough_workers,
         errors_and_panics_are_retried_as_often_as_asked,
         a_worker_that_joins_late_gets_work,
-        a_worker_that_joins_late_and_cannot_run_the_executable_hands_its_work_back,
+        a_worker_that_joins_late_and_cannot_run_the_executable_is_named,
         a_retired_worker_hands_its_values_on,
         a_restart_cancels_futures_and_brings_new_workers,
         a_killed_client_leaves_no_values_and_no_process,
