@@ -40,7 +40,7 @@ pub(crate) fn tree(root: &Arc<Expr>) -> String {
 /// The operation with its parameters.
 fn label(expr: &Expr) -> String {
     match &expr.kind {
-        Kind::Values(_) => expr.name.operation().to_owned(),
+        Kind::Values(_) | Kind::Blocks { .. } => expr.name.operation().to_owned(),
         Kind::Full(scalar) => format!("full {scalar}"),
         Kind::Uniform(draws) => format!("uniform {}..{}", draws.low, draws.high),
         Kind::Elementwise { operation, operands } => {

@@ -17,6 +17,7 @@ use arras_core::{Name, Token, Tokenizer, Value};
 use smallvec::SmallVec;
 
 use crate::array::{Array, Operand};
+use crate::blockwise::BlockOp;
 use crate::chunks::{Chunking, Shape, refine};
 use crate::dtype::{DType, Element, Scalar};
 use crate::error::{Error, Result};
@@ -64,6 +65,11 @@ pub(crate) enum Kind {
     Rechunk {
         input: Arc<Expr>,
     },
+    /// Blocks made by an operation of its own.
+    Blocks {
+        op: Arc<dyn BlockOp>,
+        inputs: SmallVec<[Arc<Expr>; 2]>,
+    },
 }
 
 /// Uniform draws: element `i` of the array is draw `start + Σ strides · i` of a stream.
@@ -103,6 +109,7 @@ impl Expr {
             Kind::Reduce { input, .. } | Kind::Slice { input, .. } | Kind::Transpose { input, .. } | Kind::Rechunk { input } => {
                 SmallVec::from_slice(&[input])
             }
+            Kind::Blocks { inputs, .. } => inputs.iter().collect(),
         }
     }
 }
@@ -119,6 +126,7 @@ impl Drop for Expr {
                 Kind::Reduce { input, .. } | Kind::Slice { input, .. } | Kind::Transpose { input, .. } | Kind::Rechunk { input } => {
                     stack.push(input)
                 }
+                Kind::Blocks { inputs, .. } => stack.extend(inputs),
                 Kind::Values(_) | Kind::Full(_) | Kind::Uniform(_) => {}
             }
         }

@@ -7,6 +7,8 @@
 //! ```
 //! Tiles are cut the same whatever is fused, lanes are eight on every processor, and blocks meet in a fixed tree: the bits of a sum depend on shape and chunks alone.
 
+use std::marker::PhantomData;
+
 use arras_core::{BoxError, Inputs, Kernel, Value};
 use ndarray::{ArrayD, IxDyn};
 use pulp::Arch;
@@ -14,60 +16,57 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::block::Block;
-use crate::dtype::{DType, Element, Number, with_number};
+use crate::dtype::{DType, Element, Number, Ordered, with_number, with_ordered};
 use crate::program::Program;
 use crate::reduce::ReduceOp;
 use crate::tile::{count, execute};
 
 const LANES: usize = 8;
 
-/// Folds two values.
-#[inline(always)]
-fn fold<A: Number>(op: ReduceOp, a: A, x: A) -> A {
-    match op {
-        ReduceOp::Sum => a.plus(x),
-        ReduceOp::Min => {
-            if x < a || x.is_nan() {
-                x
-            } else {
-                a
-            }
-        }
-        ReduceOp::Max => {
-            if x > a || x.is_nan() {
-                x
-            } else {
-                a
-            }
-        }
-    }
+/// A way to fold elements, chosen by the compiler: an associative function and what it leaves as it is.
+pub(crate) trait Fold<A>: Copy {
+    fn identity() -> A;
+    fn fold(a: A, x: A) -> A;
 }
 
-/// What folds without changing anything.
-fn identity<A: Element>(op: ReduceOp) -> A {
-    match op {
-        ReduceOp::Sum => A::default(),
-        ReduceOp::Min => A::LARGEST,
-        ReduceOp::Max => A::SMALLEST,
-    }
+macro_rules! folds {
+    ($($name:ident $bound:ident $identity:expr, |$a:ident, $x:ident| $body:expr;)*) => { $(
+        #[derive(Debug, Clone, Copy)]
+        pub(crate) struct $name;
+        impl<A: $bound> Fold<A> for $name {
+            #[inline(always)]
+            fn identity() -> A {
+                $identity
+            }
+            #[inline(always)]
+            fn fold($a: A, $x: A) -> A {
+                $body
+            }
+        }
+    )* };
+}
+folds! {
+    Sum Number A::default(), |a, x| a.plus(x);
+    Min Ordered A::LARGEST, |a, x| if x < a || x.is_nan() { x } else { a };
+    Max Ordered A::SMALLEST, |a, x| if x > a || x.is_nan() { x } else { a };
 }
 
 /// Folds a run into one value.
 #[inline(always)]
-fn fold_run<T: Element, A: Number>(op: ReduceOp, run: &[T]) -> A {
-    let mut lanes = [identity::<A>(op); LANES];
+fn fold_run<T: Element, A: Element, F: Fold<A>>(run: &[T]) -> A {
+    let mut lanes = [F::identity(); LANES];
     let chunks = run.chunks_exact(LANES);
     let rest = chunks.remainder();
     for chunk in chunks {
         for (lane, &x) in lanes.iter_mut().zip(chunk) {
-            *lane = fold(op, *lane, A::cast_from(x));
+            *lane = F::fold(*lane, A::cast_from(x));
         }
     }
     for (lane, &x) in lanes.iter_mut().zip(rest) {
-        *lane = fold(op, *lane, A::cast_from(x));
+        *lane = F::fold(*lane, A::cast_from(x));
     }
     let [a, b, c, d, e, f, g, h] = lanes;
-    fold(op, fold(op, fold(op, a, b), fold(op, c, d)), fold(op, fold(op, e, f), fold(op, g, h)))
+    F::fold(F::fold(F::fold(a, b), F::fold(c, d)), F::fold(F::fold(e, f), F::fold(g, h)))
 }
 
 /// How many are true.
@@ -78,8 +77,8 @@ fn count_run(run: &[bool]) -> i64 {
 }
 
 /// Folds the tiles of a block into the elements that the reduction keeps.
-pub(crate) struct Folder<A> {
-    op: ReduceOp,
+pub(crate) struct Folder<A, F> {
+    marker: PhantomData<F>,
     /// Lengths of the axes, neighbours of one kind made one, and how far a step goes among the kept elements: 0 for reduced axes.
     axes: SmallVec<[(usize, usize); 4]>,
     elements: Vec<A>,
@@ -87,8 +86,8 @@ pub(crate) struct Folder<A> {
     arch: Arch,
 }
 
-impl<A: Number> Folder<A> {
-    pub(crate) fn new(op: ReduceOp, shape: &[usize], reduced: &[bool]) -> Folder<A> {
+impl<A: Element, F: Fold<A>> Folder<A, F> {
+    pub(crate) fn new(shape: &[usize], reduced: &[bool]) -> Folder<A, F> {
         let mut axes: SmallVec<[(usize, usize); 4]> = SmallVec::new();
         let mut kept = 1;
         let mut last = None;
@@ -106,12 +105,12 @@ impl<A: Number> Folder<A> {
             axes.push((1, 0));
         }
         axes.reverse();
-        Folder { op, axes, elements: vec![identity(op); kept], at: 0, arch: Arch::new() }
+        Folder { marker: PhantomData, axes, elements: vec![F::identity(); kept], at: 0, arch: Arch::new() }
     }
 
     pub(crate) fn consume<T: Element>(&mut self, mut tile: &[T]) {
         let &(row_length, step) = self.axes.last().expect("there is one axis at least");
-        let (op, arch) = (self.op, self.arch);
+        let arch = self.arch;
         while !tile.is_empty() {
             let column = self.at % row_length;
             let (run, rest) = tile.split_at((row_length - column).min(tile.len()));
@@ -119,14 +118,14 @@ impl<A: Number> Folder<A> {
             if step == 0 {
                 let folded = arch.dispatch(
                     #[inline(always)]
-                    || fold_run::<T, A>(op, run),
+                    || fold_run::<T, A, F>(run),
                 );
-                self.elements[row] = fold(op, self.elements[row], folded);
+                self.elements[row] = F::fold(self.elements[row], folded);
             } else {
                 let elements = &mut self.elements[row + column..row + column + run.len()];
                 arch.dispatch(
                     #[inline(always)]
-                    || elements.iter_mut().zip(run).for_each(|(a, &x)| *a = fold(op, *a, A::cast_from(x))),
+                    || elements.iter_mut().zip(run).for_each(|(a, &x)| *a = F::fold(*a, A::cast_from(x))),
                 );
             }
             self.at += run.len();
@@ -149,7 +148,7 @@ impl<A: Number> Folder<A> {
     }
 }
 
-impl Folder<i64> {
+impl<F: Fold<i64>> Folder<i64, F> {
     /// As [`consume`](Folder::consume), for counting.
     pub(crate) fn consume_bools(&mut self, tile: &[bool]) {
         if self.axes.len() == 1 && self.axes[0].1 == 0 {
@@ -197,12 +196,17 @@ impl Kernel for CombineKernel {
         self.op.name().into()
     }
     fn run(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
-        with_number!(self.dtype, A => self.combine::<A>(inputs), Err("bool has no sum of its own".into()))
+        let other = || Err(format!("no {} of {}", self.op.name(), self.dtype).into());
+        match self.op {
+            ReduceOp::Sum => with_number!(self.dtype, A => self.combine::<A, Sum>(inputs), other()),
+            ReduceOp::Min => with_ordered!(self.dtype, A => self.combine::<A, Min>(inputs), other()),
+            ReduceOp::Max => with_ordered!(self.dtype, A => self.combine::<A, Max>(inputs), other()),
+        }
     }
 }
 
 impl CombineKernel {
-    fn combine<A: Number>(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
+    fn combine<A: Element, F: Fold<A>>(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
         let block =
             |i| A::of_block(inputs.get::<Block>(i)?).ok_or_else(|| BoxError::from(format!("a block that is not of {}", self.dtype)));
         let first = block(0)?;
@@ -212,7 +216,7 @@ impl CombineKernel {
             if next.shape() != first.shape() {
                 return Err(format!("partial results of shapes {:?} and {:?}", first.shape(), next.shape()).into());
             }
-            elements.iter_mut().zip(next.iter()).for_each(|(a, &x)| *a = fold(self.op, *a, x));
+            elements.iter_mut().zip(next.iter()).for_each(|(a, &x)| *a = F::fold(*a, x));
         }
         let shape = self.finish.as_ref().map_or_else(|| first.shape().into(), |finish| finish.shape(first.shape()));
         let array = ArrayD::from_shape_vec(IxDyn(&shape), elements)?;
@@ -229,32 +233,35 @@ pub(crate) fn reduce_block(
     start: &[usize],
     finish: &Finish,
 ) -> Result<Block, BoxError> {
-    fn finished<A: Number>(folder: Folder<A>, shape: &[usize], finish: &Finish) -> Result<Block, BoxError> {
+    fn finished<A: Element, F: Fold<A>>(folder: Folder<A, F>, shape: &[usize], finish: &Finish) -> Result<Block, BoxError> {
         Ok(A::into_block(ArrayD::from_shape_vec(IxDyn(&finish.shape(shape)), folder.finish())?.into_shared()))
     }
-    if program.dtype == DType::Bool {
+    if (program.dtype, op) == (DType::Bool, ReduceOp::Sum) {
         if let (Some(comparison), true) = (program.last_comparison(), finish.reduced.iter().all(|&reduced| reduced)) {
             let total = count(program, comparison, inputs, shape, start)?;
             return Ok(i64::into_block(ArrayD::from_elem(IxDyn(&finish.shape(shape)), total).into_shared()));
         }
-        let mut folder = Folder::<i64>::new(op, shape, &finish.reduced);
+        let mut folder = Folder::<i64, Sum>::new(shape, &finish.reduced);
         execute::<bool>(program, inputs, shape, start, |tile| folder.consume_bools(tile))?;
         return finished(folder, shape, finish);
     }
-    fn run<T: Element, A: Number>(
-        op: ReduceOp,
+    fn run<T: Element, A: Element, F: Fold<A>>(
         program: &Program,
         inputs: &[&Block],
         shape: &[usize],
         start: &[usize],
         finish: &Finish,
     ) -> Result<Block, BoxError> {
-        let mut folder = Folder::<A>::new(op, shape, &finish.reduced);
+        let mut folder = Folder::<A, F>::new(shape, &finish.reduced);
         execute::<T>(program, inputs, shape, start, |tile| folder.consume(tile))?;
         finished(folder, shape, finish)
     }
-    with_number!(program.dtype, T => match op {
-        ReduceOp::Sum => run::<T, <T as Element>::Sum>(op, program, inputs, shape, start, finish),
-        ReduceOp::Min | ReduceOp::Max => run::<T, T>(op, program, inputs, shape, start, finish),
-    }, unreachable!("bool was counted above"))
+    let other = || Err(format!("no {} of {}", op.name(), program.dtype).into());
+    match op {
+        ReduceOp::Sum => {
+            with_number!(program.dtype, T => run::<T, <T as Element>::Sum, Sum>(program, inputs, shape, start, finish), other())
+        }
+        ReduceOp::Min => with_ordered!(program.dtype, T => run::<T, T, Min>(program, inputs, shape, start, finish), other()),
+        ReduceOp::Max => with_ordered!(program.dtype, T => run::<T, T, Max>(program, inputs, shape, start, finish), other()),
+    }
 }

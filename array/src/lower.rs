@@ -82,11 +82,12 @@ fn layers_of(expr: &Arc<Expr>, fuse: bool) -> (Vec<Layer>, Vec<Arc<Expr>>) {
             (vec![layer.build()], vec![Arc::clone(input)])
         }
         Kind::Rechunk { input } => (vec![rechunk_layer(expr, input)], vec![Arc::clone(input)]),
+        Kind::Blocks { op, inputs } => (op.layers(expr, inputs), inputs.to_vec()),
     }
 }
 
 /// Calls `body` with the index of each block, in row-major order.
-fn each_block(chunks: &Chunking, mut body: impl FnMut(&[u32])) {
+pub(crate) fn each_block(chunks: &Chunking, mut body: impl FnMut(&[u32])) {
     let grid = chunks.grid();
     let mut index: SmallVec<[u32; 4]> = SmallVec::from_elem(0, grid.len());
     for _ in 0..chunks.n_blocks() {
@@ -101,12 +102,12 @@ fn each_block(chunks: &Chunking, mut body: impl FnMut(&[u32])) {
     }
 }
 
-fn dot(index: &[u32], strides: &[u32]) -> u32 {
+pub(crate) fn dot(index: &[u32], strides: &[u32]) -> u32 {
     index.iter().zip(strides).map(|(i, stride)| i * stride).sum()
 }
 
 /// How far a step along each axis of a result goes among the blocks of an input that broadcasts to it.
-fn broadcast_strides(input: &Chunking, result: &Chunking) -> SmallVec<[u32; 4]> {
+pub(crate) fn broadcast_strides(input: &Chunking, result: &Chunking) -> SmallVec<[u32; 4]> {
     let offset = result.ndim() - input.ndim();
     let own = input.strides();
     (0..result.ndim()).map(|axis| if axis < offset || input.axes()[axis - offset].len() == 1 { 0 } else { own[axis - offset] }).collect()
@@ -125,11 +126,11 @@ fn region_layer(name: Name, grid: &[u32], chunks: &Chunking, inputs: &[Arc<Expr>
 }
 
 /// The sizes of a node's blocks.
-fn sizes(expr: &Expr) -> Sizes {
+pub(crate) fn sizes(expr: &Expr) -> Sizes {
     sizes_of(&expr.chunks, expr.dtype.size())
 }
 
-fn sizes_of(chunks: &Chunking, element: usize) -> Sizes {
+pub(crate) fn sizes_of(chunks: &Chunking, element: usize) -> Sizes {
     let nbytes = |index: &[usize]| (chunks.block_shape(index).iter().product::<usize>() * element) as u64;
     if chunks.is_uniform() {
         let first: Shape = SmallVec::from_elem(0, chunks.ndim());

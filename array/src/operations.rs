@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::array::{Array, Operand};
-use crate::dtype::{DType, Element, Float, Number};
+use crate::dtype::{DType, Element, Inexact, Number, Ordered, Real};
 use crate::error::{Error, Result};
 use crate::expr::{self, IntoOperand};
 
 /// The table. `$rows!` gets, for each operation: variant, NumPy's name, method, class, documentation, body.
 ///
-/// Classes: `number` (integers and floats), `float`, `any` (all types, giving `bool`), `truth` (`bool`).
+/// Classes: `any`, `ordered` (all but complex numbers), `number` (all but `bool`), `real` (integers and floats), `inexact` (floats and complex numbers), `truth` (`bool`).
 macro_rules! operations {
     ($rows:ident) => {
         $rows! {
@@ -17,23 +17,23 @@ macro_rules! operations {
                 Add "add" add number "The sum; integers wrap." |x, y| x.plus(y);
                 Subtract "subtract" subtract number "The difference; integers wrap." |x, y| x.minus(y);
                 Multiply "multiply" multiply number "The product; integers wrap." |x, y| x.times(y);
-                Divide "true_divide" divide float "The quotient." |x, y| x.over(y);
-                Minimum "minimum" minimum number "The lesser of the two; NaN if either is." |x, y| if x < y || x.is_nan() { x } else { y };
-                Maximum "maximum" maximum number "The greater of the two; NaN if either is." |x, y| if x > y || x.is_nan() { x } else { y };
+                Divide "true_divide" divide inexact "The quotient." |x, y| x.over(y);
+                Minimum "minimum" minimum real "The lesser of the two; NaN if either is." |x, y| if x < y || x.is_nan() { x } else { y };
+                Maximum "maximum" maximum real "The greater of the two; NaN if either is." |x, y| if x > y || x.is_nan() { x } else { y };
             }
             comparison {
-                Equal "equal" eq "Whether both are equal; NaN is not, even to itself." |x, y| x == y;
-                NotEqual "not_equal" ne "Whether both differ." |x, y| x != y;
-                Less "less" lt "Whether the left is less." |x, y| x < y;
-                LessEqual "less_equal" le "Whether the left is less or equal." |x, y| x <= y;
-                Greater "greater" gt "Whether the left is greater." |x, y| x > y;
-                GreaterEqual "greater_equal" ge "Whether the left is greater or equal." |x, y| x >= y;
+                Equal "equal" eq any "Whether both are equal; NaN is not, even to itself." |x, y| x == y;
+                NotEqual "not_equal" ne any "Whether both differ." |x, y| x != y;
+                Less "less" lt ordered "Whether the left is less." |x, y| x < y;
+                LessEqual "less_equal" le ordered "Whether the left is less or equal." |x, y| x <= y;
+                Greater "greater" gt ordered "Whether the left is greater." |x, y| x > y;
+                GreaterEqual "greater_equal" ge ordered "Whether the left is greater or equal." |x, y| x >= y;
             }
             unary {
                 Negative "negative" negative number "The value with its sign changed; the least integer keeps it, and unsigned ones wrap." |x| x.negative();
-                Absolute "absolute" abs number "The value without its sign; the least integer keeps it." |x| x.absolute();
+                Absolute "absolute" abs real "The value without its sign; the least integer keeps it." |x| x.absolute();
                 Square "square" square number "The value times itself; integers wrap." |x| x.times(x);
-                SquareRoot "sqrt" sqrt float "The square root; NaN for negative values." |x| x.square_root();
+                SquareRoot "sqrt" sqrt inexact "The square root; NaN for negative floats." |x| x.square_root();
                 LogicalNot "logical_not" logical_not truth "Whether the value is false." |x| !x;
             }
         }
@@ -44,7 +44,7 @@ pub(crate) use operations;
 macro_rules! enums {
     (
         binary { $($b:ident $bname:literal $bmethod:ident $bclass:ident $bdoc:literal |$bx:ident, $by:ident| $bbody:expr;)* }
-        comparison { $($c:ident $cname:literal $cmethod:ident $cdoc:literal |$cx:ident, $cy:ident| $cbody:expr;)* }
+        comparison { $($c:ident $cname:literal $cmethod:ident $cclass:ident $cdoc:literal |$cx:ident, $cy:ident| $cbody:expr;)* }
         unary { $($u:ident $uname:literal $umethod:ident $uclass:ident $udoc:literal |$ux:ident| $ubody:expr;)* }
     ) => {
         /// An elementwise operation.
@@ -83,14 +83,15 @@ macro_rules! enums {
         }
 
         $(two_operands!($bclass $b $bmethod $bdoc);)*
-        $(comparison!($c $cmethod $cdoc);)*
+        $(comparison!($cclass $c $cmethod $cdoc);)*
         $(one_operand!($uclass $u $umethod $udoc);)*
     };
 }
 
 macro_rules! two_operands {
     (number $v:ident $method:ident $doc:literal) => { two_operands!(@Number $v $method $doc); };
-    (float $v:ident $method:ident $doc:literal) => { two_operands!(@Float $v $method $doc); };
+    (real $v:ident $method:ident $doc:literal) => { two_operands!(@Real $v $method $doc); };
+    (inexact $v:ident $method:ident $doc:literal) => { two_operands!(@Inexact $v $method $doc); };
     (@$bound:ident $v:ident $method:ident $doc:literal) => {
         impl<T: $bound> Array<T> {
             #[doc = $doc]
@@ -104,8 +105,10 @@ macro_rules! two_operands {
 }
 
 macro_rules! comparison {
-    ($v:ident $method:ident $doc:literal) => {
-        impl<T: Element> Array<T> {
+    (any $v:ident $method:ident $doc:literal) => { comparison!(@Element $v $method $doc); };
+    (ordered $v:ident $method:ident $doc:literal) => { comparison!(@Ordered $v $method $doc); };
+    (@$bound:ident $v:ident $method:ident $doc:literal) => {
+        impl<T: $bound> Array<T> {
             #[doc = $doc]
             ///
             /// The other operand is an array or a scalar; shapes broadcast. Lazy.
@@ -119,7 +122,8 @@ macro_rules! comparison {
 
 macro_rules! one_operand {
     (number $v:ident $method:ident $doc:literal) => { one_operand!(@[T: Number] T $v $method $doc); };
-    (float $v:ident $method:ident $doc:literal) => { one_operand!(@[T: Float] T $v $method $doc); };
+    (real $v:ident $method:ident $doc:literal) => { one_operand!(@[T: Real] T $v $method $doc); };
+    (inexact $v:ident $method:ident $doc:literal) => { one_operand!(@[T: Inexact] T $v $method $doc); };
     (truth $v:ident $method:ident $doc:literal) => { one_operand!(@[] bool $v $method $doc); };
     (@[$($generics:tt)*] $t:ty, $v:ident $method:ident $doc:literal) => {};
     (@[$($generics:tt)*] $t:ident $v:ident $method:ident $doc:literal) => {

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use crate::array::{Array, Operand};
 use crate::chunks::Chunking;
-use crate::dtype::{DType, Element, Number, with_dtype};
+use crate::dtype::{DType, Element, Ordered, with_dtype};
 use crate::error::{Error, Result};
 use crate::expr::{Expr, Kind, elementwise};
 use crate::operations::Operation;
@@ -74,16 +74,20 @@ impl Axes {
         let Some(axes) = &self.axes else { return Ok(SmallVec::from_elem(true, shape.len())) };
         let mut chosen = SmallVec::from_elem(false, shape.len());
         for &axis in axes {
-            let position = if axis < 0 { axis + shape.len() as isize } else { axis };
-            let Some(slot) = usize::try_from(position).ok().and_then(|position| chosen.get_mut(position)) else {
-                return Err(Error::Axis { operation, axis, shape: shape.to_vec() });
-            };
-            if std::mem::replace(slot, true) {
-                return Err(Error::AxisTwice { operation, axis: position as usize, axes: axes.clone() });
+            let position = axis_of(operation, axis, shape)?;
+            if std::mem::replace(&mut chosen[position], true) {
+                return Err(Error::AxisTwice { operation, axis: position, axes: axes.clone() });
             }
         }
         Ok(chosen)
     }
+}
+
+/// The position of an axis that may count from the end.
+pub(crate) fn axis_of(operation: &'static str, axis: isize, shape: &[usize]) -> Result<usize> {
+    let position = if axis < 0 { axis.checked_add_unsigned(shape.len()) } else { Some(axis) };
+    let position = position.and_then(|position| usize::try_from(position).ok()).filter(|&position| position < shape.len());
+    position.ok_or_else(|| Error::Axis { operation, axis, shape: shape.to_vec() })
 }
 
 impl fmt::Debug for Axes {
@@ -150,7 +154,7 @@ impl<T: Element> Array<T> {
     }
 }
 
-impl<T: Number> Array<T> {
+impl<T: Ordered> Array<T> {
     /// The least of all elements, 0-d; NaN if any is. An [`Error::EmptyReduction`] if there are none. Lazy.
     pub fn min(&self) -> Array<T> {
         self.min_axis(Axes::all())

@@ -6,7 +6,10 @@ use ndarray::{ArrayView1, ArrayViewD, Axis, IxDyn, Slice};
 use pulp::Arch;
 
 use crate::block::Block;
-use crate::dtype::{DType, Element, Float, Number, for_each_dtype, with_dtype, with_number};
+use crate::dtype::{
+    Complex32, Complex64, DType, Element, Float, Inexact, Number, Real, for_each_dtype, with_dtype, with_inexact, with_number,
+    with_ordered, with_real,
+};
 use crate::operations::{Operation, operations};
 use crate::program::{Action, Program, Source, Step};
 use crate::random::Drawing;
@@ -22,7 +25,7 @@ macro_rules! registers {
         pub struct Registers { $(pub(crate) $bank: Vec<Vec<$t>>,)* }
     };
 }
-registers!(bool Bool bools, i8 I8 i8s, i16 I16 i16s, i32 I32 i32s, i64 I64 i64s, u8 U8 u8s, u16 U16 u16s, u32 U32 u32s, u64 U64 u64s, f32 F32 f32s, f64 F64 f64s);
+registers!(bool Bool bools, i8 I8 i8s, i16 I16 i16s, i32 I32 i32s, i64 I64 i64s, u8 U8 u8s, u16 U16 u16s, u32 U32 u32s, u64 U64 u64s, f32 F32 f32s, f64 F64 f64s, Complex32 C32 c32s, Complex64 C64 c64s);
 
 /// An input's elements, tile by tile, in row-major order of the block that is computed.
 #[allow(missing_docs)]
@@ -201,7 +204,7 @@ struct Frame<'a> {
 macro_rules! loops {
     (
         binary { $($b:ident $bname:literal $bmethod:ident $bclass:ident $bdoc:literal |$bx:ident, $by:ident| $bbody:expr;)* }
-        comparison { $($c:ident $cname:literal $cmethod:ident $cdoc:literal |$cx:ident, $cy:ident| $cbody:expr;)* }
+        comparison { $($c:ident $cname:literal $cmethod:ident $cclass:ident $cdoc:literal |$cx:ident, $cy:ident| $cbody:expr;)* }
         unary { $($u:ident $uname:literal $umethod:ident $uclass:ident $udoc:literal |$ux:ident| $ubody:expr;)* }
     ) => {
         impl Frame<'_> {
@@ -222,7 +225,7 @@ macro_rules! loops {
                     },
                     Action::Apply(operation) => match *operation {
                         $(Operation::$b => loops!(@$bclass step.dtype, T => self.binary::<T, T>(step, |$bx, $by| $bbody)),)*
-                        $(Operation::$c => with_dtype!(step.dtype, T => self.binary::<T, bool>(step, |$cx, $cy| $cbody)),)*
+                        $(Operation::$c => loops!(@$cclass step.dtype, T => self.binary::<T, bool>(step, |$cx, $cy| $cbody)),)*
                         $(Operation::$u => loops!(@$uclass step.dtype, T => self.unary::<T, T>(step, |$ux| $ubody)),)*
                         Operation::Power(exponent) => with_number!(step.dtype, T => self.unary::<T, T>(step, |x| x.power(exponent)), no_number()),
                         Operation::Cast(to) => with_dtype!(step.dtype, T => with_dtype!(to, R => self.unary::<T, R>(step, |x| R::cast_from(x)))),
@@ -233,20 +236,17 @@ macro_rules! loops {
             /// For how many elements of the tile a comparison holds.
             fn count(&self, step: &Step) -> i64 {
                 match step.action {
-                    $(Action::Apply(Operation::$c) => with_dtype!(step.dtype, T => self.count_where::<T>(step, |$cx, $cy| $cbody)),)*
+                    $(Action::Apply(Operation::$c) => loops!(@$cclass step.dtype, T => self.count_where::<T>(step, |$cx, $cy| $cbody)),)*
                     _ => unreachable!("only comparisons are counted"),
                 }
             }
         }
     };
+    (@any $dtype:expr, $t:ident => $body:expr) => { with_dtype!($dtype, $t => $body) };
     (@number $dtype:expr, $t:ident => $body:expr) => { with_number!($dtype, $t => $body, no_number()) };
-    (@float $dtype:expr, $t:ident => $body:expr) => {
-        match $dtype {
-            DType::F32 => { type $t = f32; $body }
-            DType::F64 => { type $t = f64; $body }
-            _ => no_number(),
-        }
-    };
+    (@ordered $dtype:expr, $t:ident => $body:expr) => { with_ordered!($dtype, $t => $body, no_number()) };
+    (@real $dtype:expr, $t:ident => $body:expr) => { with_real!($dtype, $t => $body, no_number()) };
+    (@inexact $dtype:expr, $t:ident => $body:expr) => { with_inexact!($dtype, $t => $body, no_number()) };
     (@truth $dtype:expr, $t:ident => $body:expr) => {
         match $dtype {
             DType::Bool => { type $t = bool; $body }
@@ -256,7 +256,7 @@ macro_rules! loops {
 }
 operations!(loops);
 
-fn no_number() {
+fn no_number<R>() -> R {
     unreachable!("the element types of operations are checked by the compiler")
 }
 
