@@ -237,11 +237,10 @@ impl<T: Data + Clone> Collection for Delayed<T> {
     fn graph(&self) -> Result<Graph> {
         let mut graph = Graph::new();
         let mut merged: FxHashSet<*const Node> = FxHashSet::default();
-        self.node.key();
         // Each node is met twice: before its arguments, and after them to be inserted.
         let mut stack: Vec<(&Node, bool)> = vec![(&self.node, false)];
         while let Some((node, arguments_done)) = stack.pop() {
-            let key = node.key.get().expect("named above");
+            let key = node.key();
             let (func, arguments) = match &node.kind {
                 Kind::Call { func, arguments } => (func, arguments),
                 Kind::Of { graph: other } => {
@@ -258,7 +257,7 @@ impl<T: Data + Clone> Collection for Delayed<T> {
             if arguments_done {
                 let inputs = arguments.iter().map(|argument| match argument {
                     Argument::Value(value) => Input::Value(value.clone()),
-                    Argument::Node(node) => Input::Key(node.key.get().expect("named above").clone()),
+                    Argument::Node(node) => Input::Key(node.key().clone()),
                 });
                 graph.insert(key.clone(), Task::call(func.clone(), inputs));
                 continue;

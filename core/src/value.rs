@@ -8,12 +8,12 @@
 
 use std::any::{Any, TypeId, type_name};
 use std::fmt;
-use std::io::Write;
+use std::io::{self, Write};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{BoxError, Error, Result};
 use crate::nbytes::estimate_nbytes;
@@ -75,6 +75,36 @@ pub trait Measure {
     fn nbytes(&self) -> usize;
 }
 
+/// Refuses a text or bytes whose length MessagePack cannot express. The serializer cuts such a length to 32 bits, and hands the content on whole.
+struct Expressible<'o> {
+    out: &'o mut dyn Write,
+    refused: Result<(), String>,
+}
+
+impl Write for Expressible<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if u32::try_from(bytes.len()).is_err() {
+            self.refused = Err(format!("one text or buffer of {} bytes, and {} is the most that can be written", bytes.len(), u32::MAX));
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        self.out.write(bytes)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// A `T` that all of the bytes belong to. What is left over is the rest of a list whose length was cut to 32 bits, or no part of the value.
+fn whole<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, BoxError> {
+    let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes);
+    let value = T::deserialize(&mut deserializer)?;
+    // Where nothing is left, there is not even a first byte.
+    match <()>::deserialize(&mut deserializer) {
+        Err(rmp_serde::decode::Error::InvalidMarkerRead(_)) => Ok(value),
+        _ => Err(format!("a value that ends before its {} bytes do", bytes.len()).into()),
+    }
+}
+
 struct Tables<T>(PhantomData<T>);
 
 fn held<T: 'static>(value: &(dyn Any + Send + Sync)) -> &T {
@@ -95,10 +125,13 @@ impl<T: Send + Sync + 'static> Tables<T> {
 impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Tables<T> {
     const CODEC: ValueCodec = ValueCodec {
         encode: |value, out| {
-            held::<T>(value).serialize(&mut rmp_serde::Serializer::new(out).with_struct_map())?;
-            Ok(())
+            let mut out = Expressible { out, refused: Ok(()) };
+            let written = held::<T>(value).serialize(&mut rmp_serde::Serializer::new(&mut out).with_struct_map());
+            // What is wrong, not what the format made of it.
+            out.refused?;
+            Ok(written?)
         },
-        decode: |bytes| Ok(Value::new(rmp_serde::from_slice::<T>(bytes)?)),
+        decode: |bytes| Ok(Value::new(whole::<T>(bytes)?)),
     };
     const DATA: &'static ValueTable = &ValueTable {
         magic: portable::VALUE_MAGIC,
@@ -117,7 +150,7 @@ impl<T: Serialize + DeserializeOwned + Measure + Send + Sync + 'static> Tables<T
         type_id: TypeId::of::<T>,
         nbytes: |value| held::<T>(value).nbytes(),
         token: |value| Token::of(held::<T>(value)).ok(),
-        codec: Some(ValueCodec { encode: Self::CODEC.encode, decode: |bytes| Ok(Value::measured(rmp_serde::from_slice::<T>(bytes)?)) }),
+        codec: Some(ValueCodec { encode: Self::CODEC.encode, decode: |bytes| Ok(Value::measured(whole::<T>(bytes)?)) }),
     };
 }
 
@@ -215,7 +248,8 @@ impl Value {
     /// Appends the value's serialised form.
     ///
     /// # Errors
-    /// [`NotEncodable`] if it must stay in this process; else what its `Serialize` reports.
+    /// [`NotEncodable`] if it must stay in this process; a text or a buffer of 4 GiB or more; else what its `Serialize` reports. A list of as many
+    /// elements is refused when it is read back.
     pub fn encode(&self, out: &mut dyn Write) -> Result<(), BoxError> {
         match &self.table.codec {
             Some(codec) => (codec.encode)(&*self.data, out),
@@ -226,7 +260,7 @@ impl Value {
     /// Reads back a value of the same type as this one.
     ///
     /// # Errors
-    /// As for [`encode`](Value::encode).
+    /// As for [`encode`](Value::encode); bytes that are left over.
     pub fn decode_like(&self, bytes: &[u8]) -> Result<Value, BoxError> {
         match &self.table.codec {
             Some(codec) => (codec.decode)(bytes),

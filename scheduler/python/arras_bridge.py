@@ -11,6 +11,7 @@ import sys
 sys.path[:] = [folder for folder in sys.path if folder]  # Modules of the working folder are not Dask's.
 
 import ast
+import concurrent.futures
 import contextlib
 import functools
 import hashlib
@@ -20,11 +21,22 @@ import os
 import signal
 import struct
 import threading
+import time
 import traceback
 import warnings
 
 PREFIX = struct.Struct("<IQ")
 LEAVE_SECONDS = 5.0
+
+# How this process ends when it has lost the scheduler, and how often it looks, in seconds.
+CUT_OFF = 4
+LOOK_SECONDS = 0.2
+
+# What a cluster takes in of an executable at least, in bytes a second and worker.
+INSTALL_RATE = 20e6
+
+# How long to wait before looking again whether all workers have the executable, in seconds.
+INSTALL_SECONDS = 0.05
 
 
 class Pipe:
@@ -73,6 +85,25 @@ class Refused(Exception):
     def __init__(self, kind, message):
         super().__init__(message)
         self.kind = kind
+
+
+def within(seconds, work):
+    """What `work` returns, if it does so in time."""
+    outcome = concurrent.futures.Future()
+
+    def run():
+        try:
+            outcome.set_result(work())
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    threading.Thread(target=run, daemon=True, name="arras-within").start()
+    try:
+        return outcome.result(min(seconds, threading.TIMEOUT_MAX))
+    except concurrent.futures.TimeoutError:
+        if outcome.done():
+            raise
+        raise Refused("TimedOut", f"the workers did not answer within {seconds:.1f} s") from None
 
 
 def describe(error, trace=None):
@@ -153,13 +184,6 @@ class Hold:
             self.future.release()
 
 
-class Graph:
-    """A graph on its way to the scheduler, which may see a release that was sent after it first: those have to wait until it is there."""
-
-    def __init__(self, key):
-        self.key, self.arrived, self.released = key, False, []
-
-
 class Bridge:
     """One client, the futures it holds, and a method for each request: it returns the reply, or the reply and the buffers of its body."""
 
@@ -168,11 +192,12 @@ class Bridge:
         self.client = None
         self.glue = None
         self.holds = {}
-        # What each future under way reads: the scheduler takes graphs and releases in any order.
+        # What each future under way reads: if a worker is lost, it is computed again from that.
         self.reads = {}
-        self.graphs = {}
         self.lock = threading.RLock()
         self.report = None
+        # The connection to the scheduler, once there is one.
+        self.comm = None
 
     # -- the connection
 
@@ -197,14 +222,38 @@ class Bridge:
             self.client = distributed.Client(**client_options)
         except Exception as error:
             raise Refused("Refused", f"{type(error).__name__}: {error}") from error
-        versions = self.check_versions(same_versions)
-        self.glue = load("arras_glue", glue)
+        self.comm = self.client.scheduler_comm
+        threading.Thread(target=self.look, daemon=True, name="arras-look").start()
+        # Named after its source: the cluster keeps the modules of other versions of arras for as long as it lives.
+        self.glue = load("arras_glue_" + hashlib.sha256(glue.encode()).hexdigest()[:12], glue)
         normalize_token.register(self.glue.Raw, lambda raw: ("raw", digest(raw.frames)))
         self.client.subscribe_topic(self.client.id, self.heard)
-        self.install({"source": glue, "bytes": bytes(body), "name": "arras", **program}, watch)
-        threads = sum(self.client.nthreads().values())
+        spec = {"source": glue, "bytes": bytes(body), "name": "arras", **program}
+
+        def join():
+            versions = self.check_versions(same_versions)
+            self.install(spec, watch)
+            return versions, self.client.nthreads()
+
+        # Dask would wait for the replies of workers for ever.
+        versions, threads = within(timeout + len(body) * (1 + len(self.client.nthreads())) / INSTALL_RATE, join)
         about = {"client": self.client.id, "scheduler": self.client.scheduler.address, "dashboard": self.client.dashboard_link or ""}
-        return {"Connected": {**about, "threads": threads, **versions}}
+        return {"Connected": {**about, "threads": sum(threads.values()), **versions}}
+
+    def is_cut_off(self):
+        """Whether the connection was lost. Dask makes another, but the scheduler has forgotten this client and all that it held."""
+        comm = self.comm
+        return comm is not None and (self.client.scheduler_comm is not comm or bool(comm.closed()))
+
+    def look(self):
+        while not self.is_cut_off():
+            time.sleep(LOOK_SECONDS)
+        self.end_cut_off()
+
+    def end_cut_off(self):
+        # Not in the middle of a frame.
+        self.pipe.lock.acquire(timeout=1)
+        os._exit(CUT_OFF)
 
     def check_versions(self, same):
         found = self.client.get_versions()
@@ -221,40 +270,60 @@ class Bridge:
         module, name = "arras_watch_" + hashlib.sha256(watch.encode()).hexdigest()[:12], "arras-watch-" + self.client.id
         values = {"client": self.client.id, "plugin": name}
         watch = from_source(distributed.SchedulerPlugin, module, watch, "Watch(client, plugin)", **values)
+        worker_plugin = self.glue.worker_plugin(spec)
         try:
             self.client.register_plugin(watch, name=name)
             self.client.register_plugin(self.glue.scheduler_plugin(spec))
-            worker_plugin = self.glue.worker_plugin(spec)
-            try:
-                self.client.register_plugin(worker_plugin)
-            except Exception:
-                # Else the cluster takes the next attempt for one that was made already.
+            self.install_on_workers(worker_plugin)
+            for again in (True, False):
+                failures, n_ready = self.wait_until_tried(spec["executable"])
+                if not failures:
+                    break
+                if n_ready or not again:
+                    raise RuntimeError(failures[0])
+                # What fails everywhere is what another client brought that did not stay to take it back.
                 with contextlib.suppress(Exception):
                     self.client.unregister_worker_plugin(worker_plugin.name)
-                raise
+                self.install_on_workers(worker_plugin)
         except Exception as error:
             raise Refused("Install", f"{type(error).__name__}: {error}") from error
+
+    def install_on_workers(self, plugin):
+        try:
+            self.client.register_plugin(plugin)
+        except Exception:
+            # Else the cluster takes the next attempt for one that was made already.
+            with contextlib.suppress(Exception):
+                self.client.unregister_worker_plugin(plugin.name)
+            raise
+
+    def wait_until_tried(self, executable):
+        """Why it does not run on some workers, and on how many it does. Registering a plugin that another client is just registering returns
+        at once, so it may not be there yet."""
+        state = FromSource()
+        state.expression = "lambda: getattr(__import__('sys').modules.get(name), 'state', lambda executable: None)(executable)"
+        state.values = {"name": self.glue.__name__, "executable": executable}
+        while True:
+            # None where nobody has tried yet, and an exception where a worker has just left.
+            states = self.client.run(state, on_error="return").values()
+            failures = [state for state in states if isinstance(state, str) and state]
+            n_ready = sum(state == "" for state in states)
+            if failures or n_ready == len(states):
+                return failures, n_ready
+            time.sleep(INSTALL_SECONDS)
 
     def heard(self, event):
         news = event[1].get("arras") if isinstance(event[1], dict) else None
         if news is None:
             return
-        if "graph" in news:
-            key = tuple(news["graph"])
-            with self.lock:
-                for graph in [graph for graph in set(self.graphs.values()) if graph.key == key]:
-                    self.arrived(graph)
-        else:
-            self.pipe.write({"event": {"Ran" if "ran" in news else "Threads": news}})
+        self.pipe.write({"event": {"Ran" if "ran" in news else "Threads": news}})
 
     # -- futures
 
-    def hold(self, number, future, reads=(), graph=None, watched=True):
+    def hold(self, number, future, reads=(), watched=True):
         hold = Hold(future)
         with self.lock:
             self.holds[number] = hold
-            if graph is not None:
-                self.graphs[number] = graph
             self.reads[number] = reads
             for needed in (hold, *reads):
                 needed.users += 1
@@ -272,9 +341,8 @@ class Bridge:
         return "Ok"
 
     def done(self, number, hold, future):
-        with self.lock:
-            if number in self.graphs:
-                self.arrived(self.graphs[number])
+        if self.is_cut_off():
+            self.end_cut_off()
         if self.holds.get(number) is not hold:
             return  # Released meanwhile.
         status, error = future.status, None
@@ -303,20 +371,12 @@ class Bridge:
                 hold.let_go()
 
     def release(self, body, *, futures):
+        # It cannot overtake the graph: the client sends in order, and the scheduler handles one message of a client after another, as it
+        # awaits each handler in all releases since 2023.9.2.
         with self.lock:
             for number in futures:
-                graph = self.graphs.pop(number, None)
-                if graph is not None and not graph.arrived:
-                    graph.released.append(number)
-                    self.graphs[number] = graph
-                else:
-                    self.let_go(self.reads, number)
-                    self.let_go(self.holds, number)
-
-    def arrived(self, graph):
-        graph.arrived = True
-        released, graph.released = graph.released, []
-        self.release(b"", futures=released)
+                self.let_go(self.reads, number)
+                self.let_go(self.holds, number)
 
     def future(self, number):
         return self.holds[number].future
@@ -327,35 +387,39 @@ class Bridge:
     # -- work
 
     def submit(self, body, *, tasks, outputs, executable, options):
-        body, offset, graph, keys, reads = memoryview(body), 0, {}, [], []
+        body, offset, graph, keys = memoryview(body), 0, {}, []
+        # The futures that each task stands on, itself or through others of the graph.
+        uses = []
 
-        def dependency(which):
+        def dependency(which, used):
             if "Future" in which:
                 hold = self.holds[which["Future"]]
-                reads.append(hold)
+                used.add(hold)
                 return hold.future
+            used |= uses[which["Task"]]
             return reference(keys[which["Task"]])
 
         for name, index, work in tasks:
-            key = (name, index)
-            keys.append(key)
+            key, used = (name, index), set()
             kind, work = next(iter(work.items()))
             if kind == "Run":
                 payload = Payload(body[offset : offset + work["length"]])
                 offset += work["length"]
-                inputs = [dependency(which) for which in work["inputs"]]
+                inputs = [dependency(which, used) for which in work["inputs"]]
                 graph[key] = call(key, self.glue.run, payload, work["results"], executable, *inputs)
             elif kind == "Item":
+                used = uses[work["of"]]
                 graph[key] = call(key, self.glue.item, reference(keys[work["of"]]), work["item"])
             else:
                 graph[key] = value(key, self.glue.Raw(bytes(body[offset : offset + work["length"]])))
                 offset += work["length"]
+            keys.append(key)
+            uses.append(used)
         wanted = [keys[task] for _, task in outputs]
-        sent = Graph(min(wanted))
         with self.lock:
             futures = self.client.get(graph, wanted, sync=False, **chosen(options))
-            for (number, _), future in zip(outputs, futures):
-                self.hold(number, future, reads, sent)
+            for (number, task), future in zip(outputs, futures):
+                self.hold(number, future, tuple(uses[task]))
         return "Ok"
 
     def scatter(self, body, *, future, name, broadcast):
@@ -527,8 +591,12 @@ def snake(name):
 
 def answer(bridge, number, name, fields, body):
     try:
+        if bridge.is_cut_off():
+            bridge.end_cut_off()
         reply = getattr(bridge, snake(name))(body, **fields)
     except BaseException as error:
+        if bridge.is_cut_off():
+            bridge.end_cut_off()
         if number:
             bridge.pipe.write({"number": number, "error": describe(error)})
         return
@@ -558,6 +626,7 @@ def leave(bridge):
     late.daemon = True
     late.start()
     try:
+        bridge.comm = None
         if bridge.client is not None:
             # Else the scheduler wants to tell this client that it has left.
             bridge.client.unsubscribe_topic(bridge.client.id)

@@ -24,6 +24,7 @@ sys.path[:] = [folder for folder in sys.path if folder]  # Modules of the workin
 
 import argparse
 import asyncio
+import contextlib
 import ctypes
 import json
 import os
@@ -242,10 +243,21 @@ class Cluster:
                 about = self.about()
                 return {"processes": [{**process, "children": descendants(process["pid"], children)} for process in about["processes"]]}
             return {"error": f"unknown command {command}"}
-        except (CannotStart, OSError, ValueError, TypeError, TimeoutError, asyncio.TimeoutError) as error:
+        except Exception as error:
+            # Whoever asked waits for an answer.
             return {"error": f"{type(error).__name__}: {error}"}
 
     # --- end
+
+    def reap(self):
+        """Takes note of children that have ended: our own, whose exit codes may be asked for, and those that were handed to us."""
+        own = {process.pid: process for process in self.processes.values()}
+        with contextlib.suppress(ChildProcessError):
+            while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                if ended.si_pid in own:
+                    own[ended.si_pid].poll()
+                else:
+                    os.waitpid(ended.si_pid, os.WNOHANG)
 
     def end(self):
         """Ends all processes and removes the folder."""
@@ -342,6 +354,7 @@ async def serve(options):
     for number in (signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, finished.set)
     cluster = Cluster(options)
+    loop.add_signal_handler(signal.SIGCHLD, cluster.reap)
     worker = asyncio.ensure_future(work())
     try:
         await finished.wait()

@@ -8,7 +8,7 @@
                                  lifeline: its standard input; closed when this process ends, however it ends
 
 A plugin installs this module from its source on the scheduler and on every worker (now and later), so nothing is installed by hand and
-no bytecode crosses Python versions. What follows from how Dask works, and must stay so:
+no bytecode crosses Python versions. Its name holds a hash of its source, so programs of several versions use one cluster. What follows from how Dask works, and must stay so:
 
 * Serialising a value never raises, deserialising raises nothing but `OSError`: Dask fetches again after that one, and hangs for ever
   after any other. So a value that cannot be written or read travels as a Handle with `damage`, and the task that uses it fails with the
@@ -16,7 +16,7 @@ no bytecode crosses Python versions. What follows from how Dask works, and must 
 * Values live as long as their sidecar. If that dies, this process ends too: then Dask knows that they are gone and computes them again.
 * Values are numbered by a counter, never by Dask's keys: a Handle that dies late must not free the value that a second run of the same
   key made.
-* Only documented Dask interfaces are used. Python 3.9 and later; every release of distributed since 2023.9.
+* Only documented Dask interfaces are used. Python 3.9 and later; every release of distributed since 2023.9.2.
 """
 
 import atexit
@@ -38,15 +38,15 @@ import time
 
 import msgpack
 from dask.sizeof import sizeof
-from distributed import Reschedule, SchedulerPlugin, WorkerPlugin, get_worker
+from distributed import Reschedule, SchedulerPlugin, WorkerPlugin, get_client, get_worker
 from distributed.protocol import dask_deserialize, dask_serialize
 
-__all__ = ["ArrasError", "Handle", "Raw", "Results", "install", "item", "raw", "run", "scheduler_plugin", "stats", "worker_plugin"]
+__all__ = ["ArrasError", "Handle", "Raw", "Results", "install", "item", "raw", "run", "scheduler_plugin", "state", "stats", "worker_plugin"]
 
 logger = logging.getLogger("distributed.arras")
 
 # The version of the messages between this module and a sidecar.
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 # Values of as many bytes go straight from sidecar to sidecar where both are on one machine. Less is not worth the trouble; more would keep
 # Dask's event loop waiting for too long, so it goes Dask's way.
@@ -244,6 +244,10 @@ def _restore(header, frames):
 # ----------------------------------------------------------------------------------------------- the functions of tasks
 
 
+# Seconds for which a worker keeps a task that it cannot run.
+_HANDED_BACK_AFTER = 0.5
+
+
 def run(payload, n_results, executable, *dependencies):
     """Runs a sub-graph in the sidecar of `executable`: a Handle, or Results of `n_results` handles. Every Dask task of arras calls it.
 
@@ -252,6 +256,11 @@ def run(payload, n_results, executable, *dependencies):
     worker, key = _current_task()
     sidecar = _sidecar_of(executable)
     if sidecar is None:
+        if worker is not None and _failures.get(executable) and _runs_elsewhere(executable):
+            # Dask lets a worker join whose plugins cannot start. This one would fail task after task, and the faster the more it is given. It may
+            # well do other people's work, so it stays; it hands ours back, and slowly, so that others take it meanwhile.
+            time.sleep(_HANDED_BACK_AFTER)
+            raise Reschedule()
         raise ArrasError(_why_no_sidecar(executable, worker), key=str(key))
     # Handles made here live until the run is over; those of Dask, at least as long.
     arguments = [_argument(dependency, sidecar, key) for dependency in dependencies]
@@ -321,6 +330,20 @@ def _sidecar_of(executable):
 def _why_no_sidecar(executable, worker):
     why = _failures.get(executable, "it was not installed here")
     return f"the executable {executable} does not run on worker {worker.address if worker else os.getpid()}: {why}"
+
+
+def _runs_elsewhere(executable):
+    """Whether other workers run it; asked for on the thread of a task."""
+    try:
+        return "" in get_client().run(state, executable, on_error="return").values()
+    except Exception:
+        logger.warning("arras: other workers could not be asked", exc_info=True)
+        return False
+
+
+def state(executable):
+    """Whether the executable runs beside this worker: "" if it does, else why not; None if nobody has tried."""
+    return "" if executable in _sidecars else _failures.get(executable)
 
 
 def stats():
@@ -836,8 +859,10 @@ class _Door:
                     logger.debug("arras: a value was asked for and not fetched", exc_info=True)
 
     def _admit(self, visitor):
+        # Dask's event loop takes the lock too, and cannot wait for visitors.
+        secret = visitor.recv(16)
         with self._lock:
-            ticket = self._tickets.pop(visitor.recv(16), None)
+            ticket = self._tickets.pop(secret, None)
         if ticket is not None:
             with ticket[0].sidecar.offer(ticket[0]) as source:
                 socket.send_fds(visitor, [b"v"], [source.fileno()])
@@ -950,14 +975,12 @@ def _has_socket(pid, inode):
 
 # -------------------------------------------------------------------------------------------------------------- plugins
 
-# Makes this module from its source, once a process; then the plugin. The module's name is the same everywhere: pickles refer to it by name.
+# Makes this module from its source, once a process; then the plugin. The module's name is the same everywhere, as pickles refer to it by
+# name, and another for another source.
 _BOOTSTRAP = """
 import sys, types
-if name in sys.modules and getattr(sys.modules[name], "SOURCE", source) != source:
-    raise RuntimeError("another version of arras is installed as " + name + " in this process")
 if name not in sys.modules:
     module = types.ModuleType(name)
-    module.SOURCE = source
     sys.modules[name] = module
     try:
         exec(compile(source, "<" + name + ">", "exec"), module.__dict__)
@@ -966,6 +989,10 @@ if name not in sys.modules:
         raise
 plugin = getattr(sys.modules[name], kind)(spec)
 """
+
+
+def _plugin_name(spec):
+    return f"{__name__}-{spec['executable']}"
 
 
 def _reduce_plugin(kind, spec):
@@ -1000,7 +1027,7 @@ class _WorkerPlugin(WorkerPlugin):
 
     def __init__(self, spec):
         self.spec = spec
-        self.name = f"arras-{spec['executable']}"
+        self.name = _plugin_name(spec)
 
     def __reduce__(self):
         return _reduce_plugin("worker_plugin", self.spec)
@@ -1021,6 +1048,7 @@ class _WorkerPlugin(WorkerPlugin):
         self.spec = {**self.spec, "bytes": b""}
 
     def teardown(self, worker):
+        _failures.pop(self.spec["executable"], None)
         sidecar = _sidecars.get(self.spec["executable"])
         if sidecar is not None:
             closing = getattr(worker.status, "name", "") in ("closing", "closed", "failed")
@@ -1039,7 +1067,7 @@ class _SchedulerPlugin(SchedulerPlugin):
 
     def __init__(self, spec):
         self.spec = spec
-        self.name = f"arras-{spec['executable']}"
+        self.name = _plugin_name(spec)
 
     def __reduce__(self):
         return _reduce_plugin("scheduler_plugin", self.spec)

@@ -41,8 +41,6 @@ class Watch(SchedulerPlugin):
         if client == self.client:
             self.mine.update(tasks)
             self.wanted.update(keys)
-            # What the client releases before this would not be found, and kept for ever.
-            self.tell({"graph": list(min(keys))})
 
     def transition(self, key, start, finish, *args, **kwargs):
         if key not in self.mine:

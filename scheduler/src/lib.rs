@@ -22,12 +22,14 @@ mod cpu;
 mod current;
 #[cfg(feature = "dask")]
 pub mod dask;
+mod guard;
 mod observer;
 mod passes;
 mod processes;
 mod report;
 mod scheduler;
 mod slots;
+mod spill;
 mod synchronous;
 mod threads;
 #[doc(hidden)]

@@ -35,6 +35,20 @@ pub enum Event<'a> {
         /// Its size in bytes.
         nbytes: usize,
     },
+    /// A value was written to disk and dropped, for want of memory.
+    Spilled {
+        /// The task whose value it is.
+        task: u32,
+        /// Its size in bytes.
+        nbytes: usize,
+    },
+    /// A value was read back from disk.
+    Restored {
+        /// The task whose value it is.
+        task: u32,
+        /// Its size in bytes.
+        nbytes: usize,
+    },
     /// A task's function returned an error or panicked. The run ends.
     Failed {
         /// The task.

@@ -22,6 +22,10 @@ pub struct RunReport {
     pub peak_live_nbytes: usize,
     /// The most values of tasks that were held at once.
     pub peak_live_values: usize,
+    /// How often a value was written to disk, for want of memory.
+    pub spilled: usize,
+    /// The bytes of these values.
+    pub spilled_nbytes: usize,
 }
 
 impl fmt::Display for RunReport {
@@ -34,7 +38,11 @@ impl fmt::Display for RunReport {
         write!(f, "{tasks} {} in {:.1?}, ", plural(tasks, "task"), self.wall)?;
         write!(f, "{workers} {} {percent:.0} % busy, ", plural(workers, "worker"))?;
         let values = self.peak_live_values;
-        write!(f, "at most {} in {values} {}", arras_core::human_nbytes(self.peak_live_nbytes as u64), plural(values, "value"))
+        write!(f, "at most {} in {values} {}", arras_core::human_nbytes(self.peak_live_nbytes as u64), plural(values, "value"))?;
+        match self.spilled {
+            0 => Ok(()),
+            n => write!(f, ", {n} {} spilled, {}", plural(n, "value"), arras_core::human_nbytes(self.spilled_nbytes as u64)),
+        }
     }
 }
 
@@ -66,6 +74,20 @@ struct State {
     live_values: usize,
 }
 
+impl State {
+    fn held(&mut self, nbytes: usize) {
+        self.live_nbytes += nbytes;
+        self.live_values += 1;
+        self.report.peak_live_nbytes = self.report.peak_live_nbytes.max(self.live_nbytes);
+        self.report.peak_live_values = self.report.peak_live_values.max(self.live_values);
+    }
+
+    fn dropped(&mut self, nbytes: usize) {
+        self.live_nbytes = self.live_nbytes.saturating_sub(nbytes);
+        self.live_values = self.live_values.saturating_sub(1);
+    }
+}
+
 impl Recorder {
     /// A recorder that can be given to a scheduler and asked later.
     pub fn new() -> Arc<Recorder> {
@@ -93,14 +115,14 @@ impl Observer for Recorder {
                     state.report.busy.resize(worker + 1, Duration::ZERO);
                 }
                 state.report.busy[worker] += duration;
-                state.live_nbytes += nbytes;
-                state.live_values += 1;
-                state.report.peak_live_nbytes = state.report.peak_live_nbytes.max(state.live_nbytes);
-                state.report.peak_live_values = state.report.peak_live_values.max(state.live_values);
+                state.held(nbytes);
             }
-            Event::Freed { nbytes, .. } => {
-                state.live_nbytes -= nbytes;
-                state.live_values -= 1;
+            Event::Restored { nbytes, .. } => state.held(nbytes),
+            Event::Freed { nbytes, .. } => state.dropped(nbytes),
+            Event::Spilled { nbytes, .. } => {
+                state.report.spilled += 1;
+                state.report.spilled_nbytes += nbytes;
+                state.dropped(nbytes);
             }
             Event::RunFinished => state.report.wall = state.started.map(|started| started.elapsed()).unwrap_or_default(),
             Event::Started { .. } | Event::Failed { .. } => {}

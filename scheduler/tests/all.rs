@@ -5,6 +5,7 @@ mod all {
     mod choosing_a_scheduler;
     mod failing;
     mod memory;
+    mod memory_limit;
     mod nesting;
     mod observing;
     mod same_results;

@@ -60,10 +60,14 @@ fn the_core_knows_no_arrays_frames_threads_or_sockets() {
 
 #[test]
 fn the_bookkeeping_reads_no_clock_and_does_no_io() {
-    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scheduler/src/bookkeeping.rs");
-    let text = std::fs::read_to_string(file).unwrap();
-    for stranger in ["std::time", "std::fs", "std::io", "Mutex", "std::thread"] {
-        assert!(!text.contains(stranger), "{stranger}");
+    let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scheduler/src");
+    let mut files = ["bookkeeping.rs", "threads/admission.rs", "processes/coordinator.rs"].map(|file| source.join(file)).to_vec();
+    files.extend(["holdings.rs", "losses.rs", "work.rs"].map(|file| source.join("processes/coordinator").join(file)));
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        for stranger in ["std::time", "std::fs", "std::io", "std::net", "Mutex", "std::thread", "Command"] {
+            assert!(!text.contains(stranger), "{stranger} in {}", file.display());
+        }
     }
 }
 

@@ -104,6 +104,8 @@ fn equal_work_has_equal_names_and_is_done_once() {
     let again = impure();
     assert_eq!(evaluate(&(&again + &again)).unwrap(), 4);
     assert_eq!(CALLS.load(Ordering::SeqCst), 4);
+    // Its own name is there before the names of what it stands on.
+    assert_eq!(evaluate(&delayed(work, (delayed(work, (delayed(work, (1,)),)),)).impure()).unwrap(), 8);
 }
 
 fn scaled(k: i64) -> Delayed<i64> {

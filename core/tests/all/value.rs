@@ -113,6 +113,41 @@ proptest! {
 }
 
 #[test]
+fn bytes_that_no_part_of_a_value_reads_are_refused() {
+    let values = [Value::new(vec![1u8, 2]), Value::new(None::<u8>), Value::new("text".to_owned()), Value::new(())];
+    for value in values {
+        let mut bytes = Vec::new();
+        value.to_wire(&mut bytes).unwrap();
+        for rest in [0, 0x93, 0xc0, 0xc1, 0xff] {
+            let error = Value::from_wire(&[&bytes[..], &[rest]].concat()).unwrap_err();
+            assert!(error.to_string().contains("ends before"), "{value:?}, {rest}: {error}");
+        }
+    }
+    // A list of 2^32 + 1 elements is written with a length of 1.
+    let error = Value::new(vec![0u8; 1]).decode_like(&[0x91, 7, 7, 7]).unwrap_err();
+    assert!(error.to_string().contains("4 bytes"), "{error}");
+}
+
+/// Writes its bytes in one piece, as blocks do.
+#[derive(Clone, Deserialize)]
+struct Bytes(Vec<u8>);
+
+impl Serialize for Bytes {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+#[test]
+#[cfg(target_pointer_width = "64")]
+#[cfg_attr(miri, ignore)]
+fn a_buffer_whose_length_cannot_be_written_is_refused() {
+    // Zeros that nobody looks at take no memory.
+    let error = Value::new(Bytes(vec![0; (1 << 32) + 1])).encode(&mut std::io::sink()).unwrap_err();
+    assert!(error.to_string().contains("4294967297 bytes"), "{error}");
+}
+
+#[test]
 fn sizes_follow_what_is_behind_pointers() {
     let size = |value: Value| value.nbytes();
     assert_eq!(size(Value::new(())), 0);

@@ -86,6 +86,29 @@ def a_cluster_grows_answers_and_ends_with_its_standard_input():
 
 
 @test
+def what_ends_leaves_no_zombies_and_what_is_wrong_is_answered():
+    supervisor = Supervisor("--workers", "1")
+    nanny = supervisor.about["processes"][1]["pid"]
+    os.kill(nanny, signal.SIGKILL)
+
+    def zombies():
+        found = subprocess.run(["ps", "-o", "stat=", "--ppid", str(supervisor.process.pid)], stdout=subprocess.PIPE).stdout
+        return [line for line in found.split() if line.startswith(b"Z")]
+
+    deadline = time.monotonic() + 20
+    # The nanny, and then its worker, which is handed on to the supervisor.
+    while len(supervisor.processes()) > 1 or zombies():
+        assert time.monotonic() < deadline, zombies()
+        time.sleep(0.01)
+    for command in ('{"add_workers": "x"}', '{"add_workers": null}', "[]", "1", '{"workers": {}}'):
+        assert "error" in supervisor.ask(command), command
+    assert "processes" in supervisor.ask('{"pids": true}')
+    supervisor.process.stdin.close()
+    assert supervisor.process.wait(30) == 0
+    supervisor.leaves_nothing()
+
+
+@test
 def a_supervisor_that_is_terminated_or_killed_leaves_no_process():
     for number, folder in ((signal.SIGTERM, True), (signal.SIGKILL, False)):
         supervisor = Supervisor("--workers", "1")

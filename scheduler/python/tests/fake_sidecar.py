@@ -78,7 +78,7 @@ def execute(fields, payload):
     elif word == b"split":
         results = rest.split()
     values.update(zip(fields["results"], results))
-    return {"Done": {"nbytes": [len(result) for result in results], "nanoseconds": 1, "events": b""}}
+    return {"Done": {"nbytes": [len(result) for result in results], "nanoseconds": 1}}
 
 
 def put(id, value, descriptor):
@@ -137,7 +137,7 @@ def main():
     if setup["executable"] != TOKEN:
         lifeline.write({"Refused": {"why": f"it is {TOKEN}"}})
         os._exit(2)
-    lifeline.write({"Ready": {"version": 1, "pid": os.getpid(), "executable": TOKEN}})
+    lifeline.write({"Ready": {"version": 2, "pid": os.getpid(), "executable": TOKEN}})
 
     def connections():
         while True:

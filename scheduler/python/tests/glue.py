@@ -2,6 +2,7 @@
 
 Each test is a process of its own.
 """
+import hashlib
 import os
 import pickle
 import signal
@@ -36,9 +37,10 @@ def test(function):
     return function
 
 
-def load():
-    module = sys.modules["arras_glue"] = types.ModuleType("arras_glue")
-    exec(compile(SOURCE, "<arras_glue>", "exec"), module.__dict__)
+def load(source=SOURCE):
+    name = "arras_glue_" + hashlib.sha256(source.encode()).hexdigest()[:12]
+    module = sys.modules[name] = types.ModuleType(name)
+    exec(compile(source, f"<{name}>", "exec"), module.__dict__)
     return module
 
 
@@ -293,15 +295,30 @@ def a_plugin_travels_as_source_to_where_there_is_no_module():
         plugin = make(spec)
         data = pickle.dumps(plugin)
         # Dask pickles what contains these words in another, slow way.
-        assert b"__main__" not in data and plugin.name == "arras-" + TOKEN and plugin.idempotent
+        assert b"__main__" not in data and plugin.name == f"{glue.__name__}-{TOKEN}" and plugin.idempotent
         code = "import pickle, sys; plugin = pickle.loads(sys.stdin.buffer.read()); print(plugin.name, plugin.__class__.__module__)"
         code += "; again = pickle.loads(pickle.dumps(plugin)); assert again.__class__ is plugin.__class__"
         output = subprocess.run([sys.executable, "-c", code], input=data, stdout=subprocess.PIPE, check=True).stdout
-        assert output.decode().split() == ["arras-" + TOKEN, "arras_glue"]
-    other = pickle.dumps(glue.worker_plugin({**SPEC, "source": SOURCE + "\n# Another version.\n"}))
-    del sys.modules["arras_glue"]
-    pickle.loads(data)
-    assert "another version" in str(raises(RuntimeError, pickle.loads, other))
+        assert output.decode().split() == [plugin.name, glue.__name__]
+
+
+@test
+def two_versions_live_in_one_process():
+    source = SOURCE + "\n# Another version.\n"
+    other = load(source)
+    plugins = [pickle.dumps(module.worker_plugin({**SPEC, "source": text})) for module, text in ((load(), SOURCE), (other, source))]
+    names = {module.__name__ for module in (load(), other)}
+    for name in names:
+        del sys.modules[name]
+    worker, values = Worker(), []
+    for plugin in map(pickle.loads, plugins):
+        plugin.setup(worker)
+        glue = sys.modules[plugin.__class__.__module__]
+        values.append((glue, run(glue, b"echo " + glue.__name__.encode())))
+    assert {glue.__name__ for glue, _ in values} == names
+    for glue, value in values:
+        for there in (value, *moved(value)):
+            assert content(glue, there) == glue.__name__.encode() and isinstance(there, glue.Handle)
 
 
 @test
@@ -443,6 +460,13 @@ def a_door_admits_nobody_without_a_ticket():
             visitor.shutdown(socket.SHUT_WR)
             assert visitor.recv(1) == b""
     raises(OSError, glue._redeem, [door.path, b"y" * 16])
+    # One that says nothing holds up nobody else.
+    with socket.socket(socket.AF_UNIX) as visitor:
+        visitor.connect(door.path)
+        for _ in range(50):
+            assert door._lock.acquire(timeout=1)
+            door._lock.release()
+            time.sleep(0.005)
     # The doors of processes that were killed are cleared away.
     stale = os.path.join(door.folder, "stale.door")
     with socket.socket(socket.AF_UNIX) as listener:

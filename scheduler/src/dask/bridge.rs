@@ -26,6 +26,9 @@ const SOURCE: &str = include_str!("../../python/arras_bridge.py");
 /// How long the bridge may take to leave the cluster when nobody needs it any more.
 const GRACE: Duration = Duration::from_secs(8);
 
+/// The exit code by which the bridge says that it has lost the scheduler.
+const CUT_OFF: i32 = 4;
+
 /// How long the process may take to end once it does not read any more.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -243,6 +246,10 @@ impl Shared {
         let status = self.wait(if damage.is_some() { Duration::ZERO } else { GRACE });
         match (damage, status.and_then(|status| status.code())) {
             (None, Some(NO_DISTRIBUTED)) => DaskError::DistributedMissing { python: self.python.clone() },
+            (None, Some(CUT_OFF)) => {
+                let why = "the connection to the scheduler broke, which forgets with it all that this client held";
+                DaskError::BridgeLost { why: why.to_owned() }
+            }
             (Some(why), _) => DaskError::BridgeLost { why },
             (None, _) => {
                 let why = status.map_or_else(|| "it closed its output".to_owned(), |status| format!("its Python process ended: {status}"));

@@ -12,7 +12,7 @@ use super::client::Client;
 use super::error::DaskError;
 use super::future::Future;
 use super::graph::{DaskGraph, Naming, missing_output};
-use super::message::Request;
+use super::message::{Request, deadline_in};
 use super::parts::{own, scatter};
 use super::remote::gather;
 use super::run::{cut, submit};
@@ -204,7 +204,7 @@ pub struct Waited<'f, T> {
 
 /// Waits for futures; no longer than `timeout`, if there is one.
 pub fn wait<T>(futures: &[Future<T>], when: When, timeout: Option<Duration>) -> Waited<'_, T> {
-    let deadline = timeout.map(|timeout| Instant::now() + timeout);
+    let deadline = deadline_in(timeout);
     match when {
         When::All => {
             // Whoever is first to miss the deadline has used it up for all.

@@ -19,9 +19,9 @@ use super::submitted::Submitted;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Status {
-    /// Not run yet, running, or being computed again after a worker was lost.
+    /// Not run yet, or running.
     Pending,
-    /// The value is on the cluster.
+    /// The value is on the cluster. If the worker that holds it is lost the cluster computes it again, which does not show here.
     Finished,
     /// The task failed, or one that it stands on.
     Failed,

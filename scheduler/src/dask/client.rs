@@ -1,6 +1,6 @@
 //! The client of a Dask cluster.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arras_core::{Persist, Plan, Result, Value};
@@ -117,9 +117,11 @@ impl Client {
         // The workers are at hand.
         options.direct = true;
         let cluster: Arc<dyn Send + Sync> = Arc::new(cluster);
-        if let (Executable::Shipped, Ok(path)) = (&options.executable, std::env::current_exe()) {
-            // The workers are on this machine, and check that it is this build: the file may have been replaced since this process started.
-            let there = options.clone().executable(Executable::AtPath(path));
+        if options.executable == Executable::Shipped {
+            // The workers are on this machine and end before this process does. The link leads to this build even after a new one took its
+            // place, for workers that are started later too.
+            let own = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
+            let there = options.clone().executable(Executable::AtPath(own));
             match Client::open(&address, &there, Some(Arc::clone(&cluster))) {
                 Err(error) if matches!(error.find(), Some(DaskError::Install { .. })) => {}
                 outcome => return outcome,

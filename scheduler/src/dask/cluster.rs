@@ -7,8 +7,9 @@ use std::time::Duration;
 use arras_core::Result;
 
 use super::client::Client;
+use super::connection::Connection;
 use super::error::DaskError;
-use super::message::{Reply, Request};
+use super::message::{Reply, Request, in_seconds};
 
 /// A Dask worker.
 #[derive(Debug, Clone, PartialEq)]
@@ -108,7 +109,7 @@ impl Client {
     /// # Errors
     /// [`DaskError::TimedOut`].
     pub fn wait_for_workers(&self, n: u32, timeout: Option<Duration>) -> Result<()> {
-        let request = Request::WaitForWorkers { n, timeout: timeout.map(|timeout| timeout.as_secs_f64()) };
+        let request = Request::WaitForWorkers { n, timeout: timeout.map(in_seconds) };
         let what = format!("waiting for {n} workers");
         self.connection.order(&request, &what).map_err(|error| {
             match error {
@@ -141,11 +142,12 @@ impl Client {
     /// # Errors
     /// [`DaskError::TimedOut`] if the workers are not back in time.
     pub fn restart(&self, timeout: Option<Duration>) -> Result<()> {
-        let request = Request::Restart { timeout: timeout.map(|timeout| timeout.as_secs_f64()) };
+        let request = Request::Restart { timeout: timeout.map(in_seconds) };
         Ok(self.connection.order(&request, "restarting the workers")?)
     }
 
-    /// Runs `body` and writes Dask's report of that time to an HTML file. The scheduler's Python needs the package `bokeh`.
+    /// Runs `body` and writes Dask's report of that time to an HTML file. The scheduler's Python needs the package `bokeh`. A client writes
+    /// one report at a time.
     ///
     /// # Errors
     /// A [`DaskError`] if Dask cannot write the report, such as for want of `bokeh`.
@@ -153,8 +155,30 @@ impl Client {
         let path = std::path::absolute(path.as_ref()).map_err(|error| arras_core::Error::io(path.as_ref(), error))?;
         let start = Request::ReportStart { path: path.to_string_lossy().into_owned() };
         self.connection.order(&start, "starting the report")?;
+        let mut report = Report { connection: &self.connection, stopped: false };
         let result = body();
-        self.connection.order(&Request::ReportStop, "writing the report")?;
+        report.stop()?;
         Ok(result)
+    }
+}
+
+/// A report that is being made. It ends also where its body panics, else there would be no other.
+struct Report<'c> {
+    connection: &'c Connection,
+    stopped: bool,
+}
+
+impl Report<'_> {
+    fn stop(&mut self) -> Result<(), DaskError> {
+        self.stopped = true;
+        self.connection.order(&Request::ReportStop, "writing the report")
+    }
+}
+
+impl Drop for Report<'_> {
+    fn drop(&mut self) {
+        if !self.stopped {
+            let _ = self.stop();
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
 
 use arras_core::optimise::Costs;
 use arras_core::{Error, Result, portable};
@@ -10,7 +11,7 @@ use arras_core::{Error, Result, portable};
 use super::bridge::{Bridge, Refusal};
 use super::error::DaskError;
 use super::events::Events;
-use super::message::{Connect, Reply, Request};
+use super::message::{Connect, Reply, Request, in_seconds};
 use super::options::{ClientOptions, Executable};
 
 const GLUE: &str = include_str!("../../python/arras_glue.py");
@@ -44,6 +45,34 @@ pub(crate) struct Welcome {
 
 type Callback = Box<dyn FnOnce() + Send>;
 
+/// A thread that calls functions of users', once there is a first one. It ends with this value; a function that drops the last holder of
+/// the connection may run on it, so nobody waits for it.
+struct Caller {
+    name: &'static str,
+    callbacks: Mutex<Option<Sender<Callback>>>,
+}
+
+impl Caller {
+    fn new(name: &'static str) -> Caller {
+        Caller { name, callbacks: Mutex::default() }
+    }
+
+    fn call(&self, callback: Callback) {
+        let mut callbacks = self.callbacks.lock().unwrap_or_else(PoisonError::into_inner);
+        let callbacks = callbacks.get_or_insert_with(|| {
+            let (sender, receiver) = channel::<Callback>();
+            let _ = std::thread::Builder::new().name(self.name.to_owned()).spawn(move || {
+                for callback in receiver {
+                    // A panic is the user's; the callbacks of others go on.
+                    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(callback));
+                }
+            });
+            sender
+        });
+        let _ = callbacks.send(callback);
+    }
+}
+
 /// A connection to a cluster, shared by clients, futures and remote values. The last to drop it leaves the cluster.
 pub(crate) struct Connection {
     pub(crate) bridge: Bridge,
@@ -53,8 +82,9 @@ pub(crate) struct Connection {
     pub(crate) welcome: Welcome,
     /// What tasks took before.
     pub(crate) costs: Mutex<Costs>,
-    /// The thread that calls users' callbacks, once there is one.
-    callbacks: Mutex<Option<Sender<Callback>>>,
+    callbacks: Caller,
+    /// Apart from the callbacks, which may wait for what is being awaited.
+    wakers: Caller,
     /// A cluster that ends with the connection; after it, as fields are dropped in this order.
     _cluster: Option<Arc<dyn Send + Sync>>,
 }
@@ -85,9 +115,9 @@ impl Connection {
             address: tcp,
             scheduler_file: file,
             security: options.security.as_ref().map(super::options::Security::to_wire),
-            timeout: options.timeout.as_secs_f64(),
+            timeout: in_seconds(options.timeout),
             name: options.name.clone(),
-            heartbeat: options.heartbeat.map(|interval| interval.as_secs_f64()),
+            heartbeat: options.heartbeat.map(in_seconds),
             direct: options.direct,
             glue: GLUE,
             watch: WATCH,
@@ -105,7 +135,16 @@ impl Connection {
                 Welcome { client, scheduler, dashboard, release }
             }
             Ok((other, _)) => return Err(unexpected(&other).into()),
-            Err(refusal) => return Err(refusal.into_error(&address.describe()).into()),
+            Err(refusal) => {
+                return Err(match refusal.into_error(&address.describe()) {
+                    DaskError::TimedOut { what, .. } => {
+                        let what = format!("starting this executable beside the workers of {what}");
+                        DaskError::TimedOut { what, waited: Some(options.timeout) }
+                    }
+                    error => error,
+                }
+                .into());
+            }
         };
         Ok(Arc::new(Connection {
             bridge,
@@ -113,7 +152,8 @@ impl Connection {
             executable,
             welcome,
             costs: Mutex::default(),
-            callbacks: Mutex::default(),
+            callbacks: Caller::new("arras-dask-callbacks"),
+            wakers: Caller::new("arras-dask-wakers"),
             _cluster: cluster,
         }))
     }
@@ -141,19 +181,13 @@ impl Connection {
 
     /// Calls a user's function, on a thread that may wait for what it likes.
     pub(crate) fn call_back(&self, callback: Callback) {
-        let mut callbacks = self.callbacks.lock().unwrap_or_else(PoisonError::into_inner);
-        let callbacks = callbacks.get_or_insert_with(|| {
-            let (sender, receiver) = channel::<Callback>();
-            // It ends with the connection; a callback that drops the connection's last holder may run on it, so nobody waits for it.
-            let _ = std::thread::Builder::new().name("arras-dask-callbacks".to_owned()).spawn(move || {
-                for callback in receiver {
-                    // A panic is the user's; the callbacks of others go on.
-                    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(callback));
-                }
-            });
-            sender
-        });
-        let _ = callbacks.send(callback);
+        self.callbacks.call(callback);
+    }
+
+    /// Wakes a task that awaits. Not on the thread of whoever says that it can go on: an executor may poll it at once, and the reader's
+    /// thread must neither wait nor write.
+    pub(crate) fn wake(&self, waker: Waker) {
+        self.wakers.call(Box::new(|| waker.wake()));
     }
 }
 

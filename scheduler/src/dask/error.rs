@@ -64,10 +64,11 @@ pub enum DaskError {
         /// What the first worker said.
         why: String,
     },
-    /// The Python process on this side has ended, and with it all that this client held on the cluster.
+    /// The Python process on this side has ended, or its connection to the scheduler, and with it all that this client held on the
+    /// cluster. Connect again.
     #[error("the connection to the Dask cluster was lost: {why}")]
     BridgeLost {
-        /// How it ended.
+        /// How that came.
         why: String,
     },
     /// Every worker that ran these tasks was lost while it did: they abort, run out of memory, or are unlucky. As the source of an

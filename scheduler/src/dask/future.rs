@@ -6,14 +6,14 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arras_core::{ArgumentFor, ArgumentList, Data, Delayed, Error, Graph, Key, Result, Task, Value};
 
 use super::bridge::Answer;
 use super::cell::{Held, Status};
 use super::error::DaskError;
-use super::message::{Reply, Request};
+use super::message::{Reply, Request, deadline_in};
 use super::remote::{DaskValue, decode, gather};
 
 /// A value of type `T` on a Dask cluster, computed or about to be. Clones stand for the same value; when the last is dropped, the cluster
@@ -55,7 +55,7 @@ impl<T> Future<T> {
 
     /// Waits for the end; no longer than `timeout`, if there is one. Whether it has come.
     pub fn wait(&self, timeout: Option<Duration>) -> bool {
-        self.held.cell.wait(timeout.map(|timeout| Instant::now() + timeout))
+        self.held.cell.wait(deadline_in(timeout))
     }
 
     /// Waits for the end. The error, if that is what it came to.
@@ -220,9 +220,12 @@ impl<T: Data + Clone> StdFuture for Awaiting<T> {
                 None => {
                     let waker = Arc::new(Mutex::new(context.waker().clone()));
                     self.registered = Some(Arc::clone(&waker));
+                    let connection = Arc::downgrade(&self.future.held.connection);
                     cell.when_ended(move || {
-                        let waker = waker.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                        waker.wake();
+                        // Where the connection is gone nobody awaits.
+                        if let Some(connection) = connection.upgrade() {
+                            connection.wake(waker.lock().unwrap_or_else(PoisonError::into_inner).clone());
+                        }
                     });
                 }
             }
@@ -241,11 +244,14 @@ impl<T: Data + Clone> StdFuture for Awaiting<T> {
                 self.answer = Some(Arc::clone(&arrival));
                 let request = Request::Gather { futures: vec![self.future.held.number] };
                 let arriving = Arc::clone(&arrival);
+                let connection = Arc::downgrade(&self.future.held.connection);
                 self.future.held.connection.bridge.request_then(&request, &[], move |answer| {
                     let mut arrival = arriving.lock().unwrap_or_else(PoisonError::into_inner);
                     arrival.answer = Some(answer);
-                    if let Some(waker) = arrival.waker.take() {
-                        waker.wake();
+                    let waker = arrival.waker.take();
+                    drop(arrival);
+                    if let (Some(waker), Some(connection)) = (waker, connection.upgrade()) {
+                        connection.wake(waker);
                     }
                 });
                 arrival

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::message::in_seconds;
 use super::options::Security;
 
 /// What a [`LocalCluster`](super::LocalCluster) is to be.
@@ -123,7 +124,7 @@ impl LocalOptions {
         add("--workers", self.workers.to_string());
         add("--threads", self.threads.to_string());
         add("--name", self.name.clone());
-        add("--timeout", self.timeout.as_secs_f64().to_string());
+        add("--timeout", in_seconds(self.timeout).to_string());
         if let Some(limit) = self.memory_limit {
             add("--memory-limit", limit.to_string());
         }

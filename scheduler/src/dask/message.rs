@@ -8,8 +8,19 @@
 //! They are written as MessagePack maps with names. Futures have numbers that this side chooses.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+
+/// A duration as Dask takes it: none means "without limit" there, and clocks there do not count to the end of time.
+pub(crate) fn in_seconds(duration: Duration) -> f64 {
+    duration.as_secs_f64().clamp(0.001, 1e9)
+}
+
+/// When a duration from now is over; never, if that is beyond what clocks count.
+pub(crate) fn deadline_in(timeout: Option<Duration>) -> Option<Instant> {
+    Instant::now().checked_add(timeout?)
+}
 
 /// A request on its way out.
 #[derive(Debug, Serialize)]

@@ -1,5 +1,5 @@
 //! Dask: plans run on a cluster that somebody already operates, by a stock `dask scheduler` and stock `dask worker`s of any release since
-//! 2023.9.
+//! 2023.9.2.
 //!
 //! ```text
 //!     this process                Python, beside it             the cluster

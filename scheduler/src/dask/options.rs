@@ -72,7 +72,8 @@ impl ClientOptions {
         self
     }
 
-    /// How long connecting may take.
+    /// How long connecting may take, and as long again until the executable runs beside all workers; its bytes, where they are sent, are
+    /// allowed a second more for each 20 MB and worker.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;

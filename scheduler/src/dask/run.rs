@@ -145,9 +145,12 @@ fn drive(
     };
     for (number, held) in held.iter().enumerate() {
         let sender = sender.clone();
-        let cell = Arc::clone(&held.cell);
+        // The cell keeps what is to happen when it ends, which may never come.
+        let cell = Arc::downgrade(&held.cell);
         held.cell.when_ended(move || {
-            let _ = sender.send(News::Ended(number, cell.status()));
+            if let Some(cell) = cell.upgrade() {
+                let _ = sender.send(News::Ended(number, cell.status()));
+            }
         });
     }
     drop(sender);

@@ -203,11 +203,14 @@ impl Coordinator {
         Some(Work::Run(self.assignment(bundle, seat.worker)))
     }
 
-    /// A value was put into a worker's store under this id.
-    pub(crate) fn fetched(&mut self, seat: Seat, value: u32, id: u64) {
-        if self.is_current(seat) {
-            self.store(value, Copy { worker: seat.worker, id });
+    /// A value was put into a worker's store under this id. Whether it was nowhere, so that others may have waited for it.
+    pub(crate) fn fetched(&mut self, seat: Seat, value: u32, id: u64) -> bool {
+        if !self.is_current(seat) {
+            return false;
         }
+        let was_nowhere = !self.somewhere(value);
+        self.store(value, Copy { worker: seat.worker, id });
+        was_nowhere
     }
 
     /// A bundle has run; its results are in the worker's store and have these sizes. Whether that still matters: the worker may have been

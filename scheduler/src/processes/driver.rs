@@ -10,7 +10,6 @@
 
 mod carrying;
 
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use arras_core::{BoxError, Error, Panic, Source};
@@ -29,8 +28,6 @@ pub(super) struct Driver<'r> {
     number: usize,
     worker: usize,
     own: Option<(Seat, Connection)>,
-    /// Connections to other workers, for fetching.
-    links: HashMap<usize, (Seat, Connection)>,
     /// The coordinator's progress when joining failed, and how often in a row it has at that.
     failed_joins: (u64, u32),
     /// The worker was told to forget something, which has no reply, and has not replied to anything since.
@@ -58,7 +55,7 @@ struct Interrupted;
 
 impl<'r> Driver<'r> {
     pub(super) fn new(run: &'r Run<'r>, number: usize, worker: usize) -> Driver<'r> {
-        Driver { run, number, worker, own: None, links: HashMap::new(), failed_joins: (0, 0), is_unanswered: false, loss: None }
+        Driver { run, number, worker, own: None, failed_joins: (0, 0), is_unanswered: false, loss: None }
     }
 
     /// Works until the run is over.
@@ -66,19 +63,16 @@ impl<'r> Driver<'r> {
         let run = self.run;
         // An observer may panic; what else may is caught where it is called.
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.follow_orders())) {
-            run.fail(None, Error::collection(Panic::caught(payload)));
+            run.observer_failed(Error::collection(Panic::caught(payload)));
             self.own = None;
         }
-        if self.is_unanswered
-            && let Some((seat, connection)) = &self.own
-            && let Err(error) = connection.ping(run.fleet.settings.heartbeat)
-        {
-            // What the worker was told to forget is gone in any case.
-            run.fleet.condemn(*seat, error);
-            self.own = None;
-        }
-        for (seat, connection) in self.own.take().into_iter().chain(self.links.drain().map(|(_, link)| link)) {
-            run.fleet.give_back(seat, connection);
+        if let Some((seat, connection)) = self.own.take() {
+            // It may take long to forget much. Whether the worker still lives is for those to say who listen to its heart.
+            match if self.is_unanswered { connection.settle() } else { Ok(()) } {
+                Ok(()) => run.fleet.give_back(seat, connection),
+                // What the worker was told to forget is gone in any case.
+                Err(error) => drop(run.fleet.condemn(seat, error)),
+            }
         }
         run.driver_left(self.number);
     }
@@ -227,9 +221,9 @@ impl<'r> Driver<'r> {
                 // same.
                 let told = catch_unwind(AssertUnwindSafe(|| events::tell(self.run, assignment, &events, first_worker)));
                 self.is_unanswered = false;
-                self.finished(seat, assignment, &nbytes, duration);
+                let ended = self.finished(seat, assignment, &nbytes, duration);
                 told.unwrap_or_else(|payload| resume_unwind(payload));
-                Ok(())
+                ended
             }
             Ok(Outcome::Failed { task, message, panic }) => {
                 let source: BoxError = if panic { Panic::new(message).into() } else { WorkerError::Failed { message }.into() };
@@ -246,7 +240,8 @@ impl<'r> Driver<'r> {
         }
     }
 
-    fn finished(&self, seat: Seat, assignment: &Assignment, nbytes: &[u64], duration: std::time::Duration) {
+    /// The results are there; unless their worker was lost since, which is an attempt that failed like any other.
+    fn finished(&self, seat: Seat, assignment: &Assignment, nbytes: &[u64], duration: std::time::Duration) -> Result<(), Interrupted> {
         let mut state = self.run.state();
         state.executing[self.number] = None;
         if self.run.options.is_observed() {
@@ -256,7 +251,8 @@ impl<'r> Driver<'r> {
         }
         if !state.coordinator.finished(seat, assignment, nbytes) {
             drop(state);
-            return events::tell_lost(self.run, assignment, nbytes);
+            events::tell_lost(self.run, assignment, nbytes);
+            return Err(Interrupted);
         }
         state.durations.push((assignment.bundle, duration));
         for &value in self.run.shape.inputs(assignment.bundle) {
@@ -266,6 +262,7 @@ impl<'r> Driver<'r> {
         }
         self.run.tell_freed(state);
         self.run.notify();
+        Ok(())
     }
 
     // ------------------------------------------------------------------------------------------------------- what went wrong

@@ -25,6 +25,9 @@ use crate::worker::process::{WorkerProcess, WorkerSettings};
 /// How often a worker is started in a row before its failure is the run's.
 const STARTS: usize = 3;
 
+/// Connections to a worker that are kept while nobody uses them, besides one for each of its threads.
+const IDLE: usize = 2;
+
 /// Tasks whose durations are remembered, at most.
 const LEARNED: usize = 4 << 20;
 
@@ -79,6 +82,8 @@ struct Slot {
     process: Option<Arc<WorkerProcess>>,
     /// Connections that nobody uses.
     idle: Vec<Connection>,
+    /// Values that the worker is to forget, and could not be told about.
+    unforgotten: Vec<u64>,
     /// Why the present life ended.
     end: Option<WorkerError>,
     /// Tells the thread that watches the present life that it has ended.
@@ -183,6 +188,24 @@ impl Fleet {
     /// # Errors
     /// Why that life has ended, or what connecting says.
     pub(super) fn connection(&self, seat: Seat) -> Result<Connection, WorkerError> {
+        let connection = self.connect(seat)?;
+        let unforgotten = {
+            let mut slot = lock(&self.slots[seat.worker]);
+            if slot.life == seat.life { std::mem::take(&mut slot.unforgotten) } else { Vec::new() }
+        };
+        connection.drop_ids(&unforgotten)?;
+        Ok(connection)
+    }
+
+    /// Has a worker forget values as soon as somebody has a connection to it.
+    pub(super) fn forget_later(&self, seat: Seat, ids: Vec<u64>) {
+        let mut slot = lock(&self.slots[seat.worker]);
+        if slot.life == seat.life && slot.process.is_some() {
+            slot.unforgotten.extend(ids);
+        }
+    }
+
+    fn connect(&self, seat: Seat) -> Result<Connection, WorkerError> {
         let process = {
             let mut slot = lock(&self.slots[seat.worker]);
             match &slot.process {
@@ -203,7 +226,10 @@ impl Fleet {
     pub(super) fn give_back(&self, seat: Seat, connection: Connection) {
         let mut slot = lock(&self.slots[seat.worker]);
         if slot.life == seat.life && slot.process.is_some() {
-            slot.idle.push(connection);
+            // What many fetched from at once is not asked by so many all the time.
+            if slot.idle.len() < self.settings.threads + IDLE {
+                slot.idle.push(connection);
+            }
         }
     }
 
@@ -235,18 +261,29 @@ impl Fleet {
         self.present().filter(|(_, process)| process.status().is_none()).map(|(_, process)| process.pid()).collect()
     }
 
-    /// What the workers hold and have done.
+    /// What the workers hold and have done. One whose process has ended holds nothing.
     ///
     /// # Errors
     /// Of a worker that does not talk as it should.
     pub(super) fn stats(&self) -> Result<Vec<Stats>, WorkerError> {
-        let stats = |(seat, _)| {
+        let ask = |seat| {
             let connection = self.connection(seat)?;
             let stats = connection.stats()?;
             self.give_back(seat, connection);
             Ok(stats)
         };
-        self.present().map(stats).collect()
+        let stats = |(seat, process): (Seat, Arc<WorkerProcess>)| match ask(seat) {
+            Err(WorkerError::Lost { why, .. }) => {
+                let why = process.lost(&std::io::Error::other(why));
+                if process.status().is_none() {
+                    return Some(Err(why));
+                }
+                self.condemn(seat, why);
+                None
+            }
+            found => Some(found),
+        };
+        self.present().filter_map(stats).collect()
     }
 
     /// Ends all workers, and the threads that watch them.

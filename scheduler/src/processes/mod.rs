@@ -17,6 +17,7 @@ mod driver;
 mod events;
 mod fleet;
 mod parts;
+mod payloads;
 mod pulse;
 mod ready;
 mod run;
@@ -178,11 +179,19 @@ impl ProcessesBuilder {
     /// The scheduler. No process is started yet.
     ///
     /// # Errors
-    /// As for [`Processes::new`]; [`Error::Io`] if the folder to spill to is none.
-    pub fn build(self) -> Result<Processes> {
+    /// As for [`Processes::new`]; [`Error::Io`] if the folder to spill to is none, or its path is no UTF-8.
+    pub fn build(mut self) -> Result<Processes> {
         require_init()?;
-        if let Some(directory) = &self.settings.spill_directory {
-            std::fs::read_dir(directory).map_err(|error| Error::io(directory, error))?;
+        if let Some(directory) = &mut self.settings.spill_directory {
+            // Workers that are started later must not look for it elsewhere.
+            let is_there = || {
+                std::fs::read_dir(&directory)?;
+                let absolute = std::path::absolute(&directory)?;
+                absolute.to_str().ok_or(std::io::ErrorKind::InvalidInput)?;
+                Ok(absolute)
+            };
+            let absolute = is_there().map_err(|error| Error::io(&directory, error))?;
+            *directory = absolute;
         }
         Ok(Processes { owner: Arc::new(Owner { fleet: Arc::new(Fleet::new(self.settings)) }) })
     }

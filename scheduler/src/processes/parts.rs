@@ -7,14 +7,13 @@
 //! A large constant is a value that is there before the run: it is handed to each worker that reads it once. Small ones travel inside the
 //! bundles that read them.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use arras_core::optimise::Bundles;
-use arras_core::{BoxError, Error, Panic, Plan, Source, SubPlan};
+use arras_core::{BoxError, Error, Plan, Source, SubPlan};
 use rustc_hash::FxHashMap;
 
 use super::coordinator::Assignment;
 use super::shape::Shape;
+use crate::guard::guarded;
 
 /// Constants from this size on are handed over once.
 const LARGE: usize = 64 << 10;
@@ -117,9 +116,4 @@ impl<'p> Parts<'p> {
             guarded(travel).err().map(|error| (task, error))
         })
     }
-}
-
-/// Calls code that may be the user's: a `Serialize`, a `Deserialize`, a `Drop`. A panic is an error.
-pub(super) fn guarded<T>(body: impl FnOnce() -> Result<T, BoxError>) -> Result<T, BoxError> {
-    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| Err(Panic::caught(payload).into()))
 }

@@ -16,8 +16,10 @@ use arras_core::{BoxError, Error, Plan, Result, Source, Value};
 use super::coordinator::{Coordinator, Seat};
 use super::driver::Driver;
 use super::fleet::{Fleet, lock};
-use super::parts::{Parts, guarded};
+use super::parts::Parts;
+use super::payloads::Payloads;
 use super::shape::Shape;
+use crate::guard::guarded;
 use crate::observer::Event;
 use crate::scheduler::RunOptions;
 use crate::worker::WorkerError;
@@ -25,6 +27,9 @@ use crate::worker::payload::Payload;
 
 /// What a bundle costs besides its tasks: a message each way, and the thread that waits for it.
 const PER_BUNDLE: Duration = Duration::from_micros(100);
+
+/// Payloads that are kept for further workers, for each bundle that runs at once.
+const PAYLOADS: usize = 2;
 
 /// How often the caller asks whether it was cancelled.
 const POLL: Duration = Duration::from_millis(5);
@@ -46,8 +51,8 @@ pub(super) struct Run<'r> {
     left: Condvar,
     /// Set by the first failure and by cancellation: no bundle starts any more.
     is_stopped: AtomicBool,
-    /// What large constants, and values at home that workers ask for, look like on their way: made once.
-    payloads: Box<[Mutex<Option<Arc<Payload>>>]>,
+    /// What large constants, and values at home that workers ask for, look like on their way.
+    payloads: Payloads,
 }
 
 pub(super) struct State {
@@ -124,7 +129,7 @@ fn drive(fleet: &Arc<Fleet>, plan: &Plan, options: &RunOptions) -> Result<Vec<Va
         changed: Condvar::new(),
         left: Condvar::new(),
         is_stopped: AtomicBool::new(false),
-        payloads: std::iter::repeat_with(Mutex::default).take(n_values).collect(),
+        payloads: Payloads::new(PAYLOADS * slots),
     };
     let _watched = fleet.watched();
     std::thread::scope(|scope| {
@@ -173,9 +178,15 @@ impl Run<'_> {
         self.left.notify_all();
     }
 
-    /// Ends the run: a task failed, or something that is nobody's fault.
+    /// Ends the run: a task failed, or something that is nobody's fault. Once all is at home, that is of no interest any more.
     pub(super) fn fail(&self, task: Option<u32>, error: Error) {
-        self.state().failure.get_or_insert_with(|| error.clone());
+        {
+            let mut state = self.state();
+            if state.coordinator.is_done() {
+                return;
+            }
+            state.failure.get_or_insert_with(|| error.clone());
+        }
         self.stop();
         // An observer may panic, which ends this driver and does not hide the failure.
         if let Some(task) = task {
@@ -183,8 +194,19 @@ impl Run<'_> {
         }
     }
 
-    /// A worker does not talk as it should. Returns why that is.
+    /// Ends the run: an observer panicked. Its owner hears of it even if all is at home.
+    pub(super) fn observer_failed(&self, error: Error) {
+        self.state().failure.get_or_insert(error);
+        self.stop();
+    }
+
+    /// A worker does not talk as it should. Returns why that is. If this process lacks something, a descriptor perhaps, that is no fault of the
+    /// worker's, and ends the run.
     pub(super) fn lose(&self, seat: Seat, error: WorkerError, reading: Option<u32>) -> WorkerError {
+        if matches!(error, WorkerError::Start { .. }) {
+            self.fail(None, Error::collection(error.clone()));
+            return error;
+        }
         let why = self.fleet.condemn(seat, error);
         let mut state = self.state();
         state.coordinator.lost(seat, reading);
@@ -218,23 +240,16 @@ impl Run<'_> {
 
     /// What a value at home looks like on its way to a worker.
     pub(super) fn payload(&self, value: u32) -> Result<Arc<Payload>, BoxError> {
-        // Taken first: whoever holds the state may wait for the lock below.
         let content = match self.parts.source(value) {
             Source::Constant(index) => self.plan.constant(index).clone(),
             Source::Task(_) => self.state().home[value as usize].clone().expect("the coordinator was told that it is at home"),
         };
-        let mut payload = lock(&self.payloads[value as usize]);
-        if let Some(payload) = &*payload {
-            return Ok(Arc::clone(payload));
-        }
-        let made = Arc::new(guarded(|| Payload::of(&content))?);
-        *payload = Some(Arc::clone(&made));
-        Ok(made)
+        self.payloads.of(value, || guarded(|| Payload::of(&content)))
     }
 
     /// Lets go of what a value looked like on its way, if no worker will ask for it again.
     pub(super) fn forget_payload(&self, value: u32) {
-        *lock(&self.payloads[value as usize]) = None;
+        self.payloads.forget(value);
     }
 
     /// Waits for the drivers. Asks now and then whether the run is cancelled, and passes that on.
@@ -276,9 +291,11 @@ impl Run<'_> {
         for worker in 0..self.fleet.settings.n_workers {
             let ids = state.coordinator.held(worker);
             let Some(seat) = state.coordinator.seat(worker).filter(|_| !ids.is_empty()) else { continue };
-            let Ok(connection) = self.fleet.connection(seat) else { continue };
-            // The answer to the ping comes after the values are gone.
-            match connection.drop_ids(&ids).and_then(|()| connection.ping(self.fleet.settings.heartbeat)) {
+            let Ok(connection) = self.fleet.connection(seat) else {
+                self.fleet.forget_later(seat, ids);
+                continue;
+            };
+            match connection.drop_ids(&ids).and_then(|()| connection.settle()) {
                 Ok(()) => self.fleet.give_back(seat, connection),
                 Err(error) => drop(self.fleet.condemn(seat, error)),
             }

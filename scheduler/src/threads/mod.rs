@@ -10,9 +10,11 @@
 //! are running elsewhere, parks and lends its slot; it never works for a stranger's run meanwhile, so no task waits below another that it has nothing
 //! to do with, and a lock held across an inner run cannot meet itself.
 
+mod admission;
 mod pool;
 mod run;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arras_core::{Plan, Result, Value};
@@ -37,12 +39,52 @@ use pool::{Pool, Shared};
 #[derive(Clone)]
 pub struct Threads {
     pool: Arc<Pool>,
+    memory: Option<MemoryLimit>,
+}
+
+/// How much values may take, and where they go beyond it.
+#[derive(Debug, Clone)]
+pub(crate) struct MemoryLimit {
+    pub(crate) nbytes: u64,
+    pub(crate) spill_directory: PathBuf,
 }
 
 impl Threads {
     /// Threads that run `n` tasks at the same time; 0 counts as 1.
     pub fn new(n: usize) -> Threads {
-        Threads { pool: Arc::new(Pool::new(n.max(1))) }
+        Threads { pool: Arc::new(Pool::new(n.max(1))), memory: None }
+    }
+
+    /// The same threads, for runs whose values take at most so many bytes.
+    ///
+    /// A task starts only if its value, besides what the tasks before it in rank order need, fits; so a limit above what [`explain`](crate::Compute::explain) projects for one thread is
+    /// kept by any number of threads. If the work needs more than the limit at once, values go to disk, those first that are read last, and come back when they are read
+    /// ([`RunReport::spilled`](crate::RunReport::spilled) counts them). Counted are the values of tasks, by their sizes: not what a task's function takes while it runs, nor values that
+    /// were there before, nor the runs inside tasks. A task that by itself reads and makes more than the limit runs all the same, and so does one whose inputs no disk takes.
+    ///
+    /// ```
+    /// use arras_core::delayed;
+    /// use arras_scheduler::{Compute, Recorder, Scheduler, Threads};
+    /// let blocks: Vec<_> = (0..100u8).map(|i| delayed(|i: u8| vec![i; 10_000], (i,)).map(|block| block.len())).collect();
+    /// let recorder = Recorder::new();
+    /// blocks.compute_with(&Threads::new(4).memory_limit(35_000).observed_by(recorder.clone()))?;
+    /// assert!(recorder.report().peak_live_nbytes <= 50_000);
+    /// # Ok::<(), arras_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn memory_limit(mut self, nbytes: u64) -> Threads {
+        let spill_directory = self.memory.map_or_else(std::env::temp_dir, |memory| memory.spill_directory);
+        self.memory = Some(MemoryLimit { nbytes, spill_directory });
+        self
+    }
+
+    /// The folder that values beyond the [`memory_limit`](Threads::memory_limit) go to: the system's for temporary files, unless told otherwise. Their files have no names there, and end
+    /// with the run.
+    #[must_use]
+    pub fn spill_directory(mut self, directory: impl Into<PathBuf>) -> Threads {
+        let nbytes = self.memory.map_or(u64::MAX, |memory| memory.nbytes);
+        self.memory = Some(MemoryLimit { nbytes, spill_directory: directory.into() });
+        self
     }
 }
 
@@ -67,7 +109,7 @@ impl Scheduler for Threads {
         self.pool.shared().n_slots()
     }
     fn run(&self, plan: &Arc<Plan>, options: &RunOptions) -> Result<Vec<Value>> {
-        pool::run(self.pool.shared(), &plan.localised()?, options)
+        pool::run(self.pool.shared(), &plan.localised()?, options, self.memory.as_ref())
     }
 }
 
@@ -80,7 +122,7 @@ impl Scheduler for Shared {
         self.n_slots()
     }
     fn run(&self, plan: &Arc<Plan>, options: &RunOptions) -> Result<Vec<Value>> {
-        pool::run(&self.this(), &plan.localised()?, options)
+        pool::run(&self.this(), &plan.localised()?, options, None)
     }
 }
 

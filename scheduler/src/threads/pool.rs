@@ -17,6 +17,7 @@ use arras_core::{Plan, Result, Value};
 use crate::current::enter_tasks_of;
 use crate::observer::Event;
 use crate::scheduler::RunOptions;
+use crate::threads::MemoryLimit;
 use crate::threads::run::Run;
 
 /// Spare threads for each slot, at most. More are never needed to get on, as every waiting thread's run is worked for by its own caller; they only keep the
@@ -103,10 +104,10 @@ impl Drop for Pool {
 }
 
 /// Runs a plan on the calling thread and whoever of the pool is free.
-pub(crate) fn run(shared: &Arc<Shared>, plan: &Arc<Plan>, options: &RunOptions) -> Result<Vec<Value>> {
+pub(crate) fn run(shared: &Arc<Shared>, plan: &Arc<Plan>, options: &RunOptions, memory: Option<&MemoryLimit>) -> Result<Vec<Value>> {
     let holds = HOLDS.with_borrow(|held| held.iter().any(|pool| Arc::ptr_eq(pool, shared)));
     let depth = HOLDS.with_borrow(Vec::len);
-    let run = Arc::new(Run::new(plan, options, depth));
+    let run = Arc::new(Run::new(plan, options, memory, depth));
     options.emit(plan, &Event::RunStarted);
     shared.begin(&run, !holds);
     while !run.is_over() {

@@ -17,11 +17,16 @@ use std::time::Instant;
 use arras_core::{BoxError, Error, Panic, Plan, Result, Source, Value};
 use crossbeam_deque::{Steal, Stealer, Worker};
 use crossbeam_utils::CachePadded;
+use rustc_hash::FxHashMap;
 
 use crate::bookkeeping::Bookkeeping;
+use crate::guard::guarded;
 use crate::observer::Event;
 use crate::scheduler::RunOptions;
 use crate::slots::Slots;
+use crate::spill::{Slot, Spill};
+use crate::threads::MemoryLimit;
+use crate::threads::admission::{Admission, Start};
 use crate::threads::pool::Shared;
 
 /// Roots that a worker takes at once, at most.
@@ -54,6 +59,16 @@ pub(crate) struct Run {
     pub(crate) caller_parked: AtomicBool,
     /// How many runs this one is inside of.
     pub(crate) depth: usize,
+    /// Under a memory limit: which task may start, instead of deques and cursor.
+    limited: Option<Mutex<Limited>>,
+}
+
+/// A run under a memory limit. Its lock is held while values go to disk and come back: whoever waits for it could not start anything before.
+struct Limited {
+    admission: Admission,
+    spill: Spill,
+    slots_on_disk: FxHashMap<u32, Slot>,
+    warned: bool,
 }
 
 /// A worker's place in a run: its number there and its deque.
@@ -68,7 +83,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Run {
-    pub(crate) fn new(plan: &Arc<Plan>, options: &RunOptions, depth: usize) -> Run {
+    pub(crate) fn new(plan: &Arc<Plan>, options: &RunOptions, memory: Option<&MemoryLimit>, depth: usize) -> Run {
+        let limited = memory.map(|memory| {
+            Mutex::new(Limited {
+                admission: Admission::new(plan, memory.nbytes),
+                spill: Spill::new(memory.spill_directory.clone()),
+                slots_on_disk: FxHashMap::default(),
+                warned: false,
+            })
+        });
         let n_sizes = if options.is_observed() { plan.len() } else { 0 };
         Run {
             plan: Arc::clone(plan),
@@ -86,6 +109,7 @@ impl Run {
             caller: Condvar::new(),
             caller_parked: AtomicBool::new(false),
             depth,
+            limited,
         }
     }
 
@@ -102,6 +126,9 @@ impl Run {
 
     /// Whether a worker that came now would find something.
     pub(crate) fn has_work(&self) -> bool {
+        if let Some(limited) = &self.limited {
+            return !self.is_stopped() && lock(limited).admission.has_work(&self.plan);
+        }
         !self.is_stopped()
             && (self.cursor.load(Ordering::Relaxed) < self.plan.roots().len()
                 || self.stealers.read().unwrap_or_else(PoisonError::into_inner).iter().any(|stealer| !stealer.is_empty()))
@@ -119,7 +146,9 @@ impl Run {
             // Panics of tasks are caught where they run. What gets here is a panic on the way to tell of one, which must not leave the caller waiting.
             let driven = catch_unwind(AssertUnwindSafe(|| {
                 let seat = self.sit_down();
-                if self.options.is_observed() {
+                if let Some(limited) = &self.limited {
+                    self.drive_limited(limited, &seat, pool);
+                } else if self.options.is_observed() {
                     self.drive::<true>(&seat, pool);
                 } else {
                     self.drive::<false>(&seat, pool);
@@ -182,19 +211,133 @@ impl Run {
                         next = ready;
                     }
                     Err(error) => {
-                        lock(&self.failure).get_or_insert_with(|| error.clone());
-                        self.stop.store(true, Ordering::SeqCst);
                         self.done.fetch_add(finished, Ordering::AcqRel);
-                        // An observer may panic, and so may the destructor of the error: the run would never be over if this thread did not leave it in order.
-                        let _ = catch_unwind(AssertUnwindSafe(|| {
-                            self.options.emit(&self.plan, &Event::Failed { task: id, error: &error });
-                            drop(error);
-                        }));
-                        return;
+                        return self.fail(id, error);
                     }
                 }
             }
         }
+    }
+
+    /// Takes note of a task's failure, the run's end.
+    fn fail(&self, id: u32, error: Error) {
+        lock(&self.failure).get_or_insert_with(|| error.clone());
+        self.stop.store(true, Ordering::SeqCst);
+        // An observer may panic, and so may the destructor of the error: the run would never be over if this thread did not leave it in order.
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            self.options.emit(&self.plan, &Event::Failed { task: id, error: &error });
+            drop(error);
+        }));
+    }
+
+    /// As `drive`, under a memory limit.
+    fn drive_limited(&self, limited: &Mutex<Limited>, seat: &Seat, pool: &Arc<Shared>) {
+        while !self.is_stopped() {
+            if self.options.is_cancelled() {
+                self.stop.store(true, Ordering::SeqCst);
+                return;
+            }
+            let prepared = catch_unwind(AssertUnwindSafe(|| self.prepare(&mut lock(limited))));
+            let (id, outcome) = match prepared {
+                Ok(None) => return,
+                Ok(Some((id, Ok(())))) => {
+                    let outcome = catch_unwind(AssertUnwindSafe(|| self.step_limited(id, limited, seat, pool)));
+                    (id, outcome.unwrap_or_else(|payload| Err(Panic::caught(payload).into())))
+                }
+                Ok(Some((id, Err(error)))) => (id, Err(error)),
+                Err(payload) => (0, Err(Panic::caught(payload).into())),
+            };
+            if let Err(source) = outcome {
+                return self.fail(id, self.plan.failure(id, source));
+            }
+            if self.done.fetch_add(1, Ordering::AcqRel) + 1 == self.plan.len() {
+                pool.wake_caller(self);
+                return;
+            }
+        }
+    }
+
+    /// Takes the next task that may start, and makes room for it and its inputs.
+    fn prepare(&self, limited: &mut Limited) -> Option<(u32, Result<(), BoxError>)> {
+        let Start { task, spill, restore } = limited.admission.start(&self.plan)?;
+        for id in spill {
+            if limited.admission.lacks(&restore) == 0 {
+                break;
+            }
+            // SAFETY: the admission lists values of finished tasks that no running task reads, and none starts to while this thread holds its lock. Nobody else looks at the slot.
+            let Some(value) = (unsafe { self.slots.take(id) }) else { continue };
+            match limited.spill.write(&value) {
+                Ok(slot) => {
+                    let nbytes = value.nbytes();
+                    limited.slots_on_disk.insert(id, slot);
+                    limited.admission.spilled(id);
+                    drop(value);
+                    self.options.emit(&self.plan, &Event::Spilled { task: id, nbytes });
+                }
+                Err(error) => {
+                    // SAFETY: as above.
+                    unsafe { self.slots.put(id, value) };
+                    limited.admission.stays(id);
+                    if !std::mem::replace(&mut limited.warned, true) {
+                        eprintln!("arras: {} stays in memory, which is over the limit: {error}", self.plan.key(id));
+                    }
+                }
+            }
+        }
+        Some((task, restore.into_iter().try_for_each(|id| self.restore(limited, id))))
+    }
+
+    /// Reads a value back from disk.
+    fn restore(&self, limited: &mut Limited, id: u32) -> Result<(), BoxError> {
+        let slot = limited.slots_on_disk.remove(&id).expect("a value on disk has its place there");
+        let value = slot.read()?;
+        let nbytes = value.nbytes();
+        // SAFETY: the value is on disk, so no task that reads it runs, and none starts to while this thread holds the lock that it has `limited` from.
+        unsafe { self.slots.put(id, value) };
+        limited.admission.restored(id);
+        self.options.emit(&self.plan, &Event::Restored { task: id, nbytes });
+        Ok(())
+    }
+
+    /// Runs one task whose inputs are in memory.
+    fn step_limited(&self, id: u32, limited: &Mutex<Limited>, seat: &Seat, pool: &Arc<Shared>) -> Result<(), BoxError> {
+        let plan = &*self.plan;
+        self.options.emit(plan, &Event::Started { task: id, worker: seat.number });
+        let started = Instant::now();
+        // SAFETY: this thread runs task `id`, whose inputs were in memory when the admission let it start, and stay there until it is reported below.
+        let value = plan.call(id, |input| unsafe { self.slots.get(input) })?;
+        let (duration, nbytes) = (started.elapsed(), value.nbytes());
+        if let Some(size) = self.sizes.get(id as usize) {
+            size.store(nbytes, Ordering::Relaxed);
+        }
+        self.options.emit(plan, &Event::Finished { task: id, worker: seat.number, nbytes, duration });
+        let (mut releasable, mut ready) = (Vec::new(), Vec::new());
+        {
+            let _limited = lock(limited);
+            // SAFETY: this thread runs task `id`, and its readers are ready only after the report below. Under the lock, as others look for values to spill.
+            unsafe { self.slots.put(id, value) };
+            self.bookkeeping.finished(plan, id, |input| releasable.push(input), |task| ready.push(task));
+        }
+        // What is released still counts as held until it is gone.
+        for &input in &releasable {
+            // SAFETY: the bookkeeping has just said that the value of `input` is releasable, to this thread alone. It is in memory, and no candidate for the disk: this task, which
+            // reads it, has not been reported to the admission.
+            drop(unsafe { self.slots.take(input) });
+            if let Some(size) = self.sizes.get(input as usize) {
+                self.options.emit(plan, &Event::Freed { task: input, nbytes: size.load(Ordering::Relaxed) });
+            }
+        }
+        let has_more = {
+            let mut limited = lock(limited);
+            limited.admission.finished(plan, id, nbytes as u64);
+            releasable.into_iter().for_each(|input| limited.admission.released(input));
+            ready.into_iter().for_each(|task| limited.admission.readied(task));
+            limited.admission.has_work(plan)
+        };
+        if has_more {
+            self.offer(1, pool);
+        }
+        Ok(())
     }
 
     /// Takes the next roots: the first to run, the others onto the deque, where they can be stolen.
@@ -304,6 +447,16 @@ impl Run {
         let (finished, total) = (self.done.load(Ordering::Acquire), self.plan.len());
         if finished != total {
             return Err(Error::Cancelled { finished, total });
+        }
+        if let Some(limited) = &self.limited {
+            let mut limited = lock(limited);
+            for output in self.plan.outputs() {
+                if let Source::Task(id) = output
+                    && limited.admission.is_on_disk(id)
+                {
+                    guarded(|| self.restore(&mut limited, id)).map_err(|source| self.plan.failure(id, source))?;
+                }
+            }
         }
         let mut values: Vec<Value> = Vec::with_capacity(self.plan.outputs().len());
         // A key that is wanted twice finds its slot empty the second time.

@@ -4,10 +4,18 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use rustix::io::Errno;
+
 use crate::worker::error::WorkerError;
 use crate::worker::frame::{Frame, Limits, receive_frame, send_frame};
 use crate::worker::message::{Reply, Request, Secret, Stats, TaskEvent, task_events};
 use crate::worker::payload::Payload;
+
+/// Small values that are asked for together, at most: who asks again for those that did not come asks for few.
+pub(crate) const TOGETHER: usize = 4096;
+
+/// Values that are forgotten with one message, at most.
+const DROPS: usize = 1 << 16;
 
 /// A connection to a worker, used by one thread at a time.
 #[derive(Debug)]
@@ -94,15 +102,16 @@ impl Connection {
         send_frame(&self.stream, &request, part, None).map_err(|error| self.lost(error))?;
         let mut started = started;
         loop {
-            return match self.reply()?.0 {
+            let (reply, frame) = self.reply()?;
+            return match reply {
                 Reply::Started { task } => {
                     if let Some(started) = &mut started {
                         started(task);
                     }
                     continue;
                 }
-                Reply::Done { nbytes, nanoseconds, events } if nbytes.len() == results.len() => {
-                    let events = task_events(&events).map_err(|error| self.lost(io::Error::other(error)))?;
+                Reply::Done { nbytes, nanoseconds } if nbytes.len() == results.len() => {
+                    let events = task_events(&frame.body).map_err(|error| self.lost(io::Error::other(error)))?;
                     Ok(Outcome::Done { nbytes, duration: Duration::from_nanos(nanoseconds), events })
                 }
                 Reply::Failed { task, message, panic } => Ok(Outcome::Failed { task: (task != u32::MAX).then_some(task), message, panic }),
@@ -137,7 +146,8 @@ impl Connection {
         }
     }
 
-    /// Takes copies of small values, as many of the first as come together. The next one is to be asked for alone.
+    /// Takes copies of small values, [`TOGETHER`] at most, and of those as many of the first as come together. The next one is to be asked for
+    /// alone.
     ///
     /// # Errors
     /// [`WorkerError::Lost`].
@@ -171,7 +181,9 @@ impl Connection {
     /// # Errors
     /// [`WorkerError::Lost`].
     pub(crate) fn drop_ids(&self, ids: &[u64]) -> Result<(), WorkerError> {
-        send_frame(&self.stream, &Request::Drop { ids: ids.to_vec() }, &[], None).map_err(|error| self.lost(error))
+        ids.chunks(DROPS)
+            .try_for_each(|ids| send_frame(&self.stream, &Request::Drop { ids: ids.to_vec() }, &[], None))
+            .map_err(|error| self.lost(error))
     }
 
     /// What the worker holds and has done.
@@ -191,6 +203,17 @@ impl Connection {
     /// [`WorkerError::Lost`].
     pub(crate) fn cancel(&self, run: u64) -> Result<(), WorkerError> {
         match self.ask(&Request::Cancel { run })?.0 {
+            Reply::Ok => Ok(()),
+            other => Err(self.unexpected(other)),
+        }
+    }
+
+    /// Waits until the worker has done what it was told over this connection.
+    ///
+    /// # Errors
+    /// [`WorkerError::Lost`].
+    pub(crate) fn settle(&self) -> Result<(), WorkerError> {
+        match self.ask(&Request::Ping)?.0 {
             Reply::Ok => Ok(()),
             other => Err(self.unexpected(other)),
         }
@@ -222,6 +245,14 @@ impl Connection {
     }
 
     fn lost(&self, error: io::Error) -> WorkerError {
+        // Nothing was sent.
+        if error.kind() == io::ErrorKind::InvalidInput {
+            return WorkerError::Damaged { why: error.to_string() };
+        }
+        // This process, or the machine, has as many descriptors open as it may.
+        if let Some(Errno::MFILE | Errno::NFILE) = error.raw_os_error().map(Errno::from_raw_os_error) {
+            return WorkerError::start(error);
+        }
         match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => WorkerError::Silent { pid: self.pid, waited: Duration::ZERO },
             _ => WorkerError::Lost { pid: self.pid, why: error.to_string() },

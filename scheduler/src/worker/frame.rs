@@ -40,7 +40,7 @@ impl Limits {
     /// For peers that have not shown the session's secret yet.
     pub const STRANGER: Limits = Limits { header: 4096, body: 0 };
     /// For peers that have.
-    pub const TRUSTED: Limits = Limits { header: 64 << 20, body: 1 << 40 };
+    pub const TRUSTED: Limits = Limits { header: 1 << 30, body: 1 << 40 };
 }
 
 /// A frame that was read.
@@ -72,7 +72,8 @@ fn head(message: &impl Serialize, body: usize) -> io::Result<Vec<u8>> {
     let mut head = vec![0; PREFIX];
     message.serialize(&mut rmp_serde::Serializer::new(&mut head).with_struct_map()).map_err(io::Error::other)?;
     let length = u32::try_from(head.len() - PREFIX).ok().filter(|&length| length <= Limits::TRUSTED.header);
-    let length = length.ok_or_else(|| invalid(format!("a message of {} bytes is too long", head.len())))?;
+    let too_long = || io::Error::new(io::ErrorKind::InvalidInput, format!("a message of {} bytes is too long", head.len()));
+    let length = length.ok_or_else(too_long)?;
     head[..4].copy_from_slice(&length.to_le_bytes());
     head[4..PREFIX].copy_from_slice(&(body as u64).to_le_bytes());
     Ok(head)
@@ -81,7 +82,7 @@ fn head(message: &impl Serialize, body: usize) -> io::Result<Vec<u8>> {
 /// Writes a frame.
 ///
 /// # Errors
-/// What the stream reports; a message of more than 64 MiB.
+/// What the stream reports; `InvalidInput`, and nothing is sent, for a message of more than 1 GiB.
 pub fn write_frame(writer: &mut impl Write, message: &impl Serialize, body: &[u8]) -> io::Result<()> {
     let mut head = head(message, body.len())?;
     if body.len() <= SMALL {
@@ -95,7 +96,7 @@ pub fn write_frame(writer: &mut impl Write, message: &impl Serialize, body: &[u8
 /// Writes a frame whose body is what `write` writes, `length` bytes. If it fails, or writes another number, the stream is of no use any more.
 ///
 /// # Errors
-/// What the stream or `write` reports.
+/// What the stream or `write` reports; another number of bytes than `length`.
 pub(crate) fn stream_frame(
     stream: &UnixStream,
     message: &impl Serialize,
@@ -104,8 +105,32 @@ pub(crate) fn stream_frame(
 ) -> io::Result<()> {
     let mut writer = BufWriter::with_capacity(SMALL, stream);
     writer.write_all(&head(message, length as usize)?)?;
-    write(&mut writer).map_err(io::Error::other)?;
-    writer.flush()
+    let mut body = Exactly { writer, left: length };
+    write(&mut body).map_err(io::Error::other)?;
+    if body.left > 0 {
+        return Err(invalid(format!("a body that is {} bytes short of the {length} that were announced", body.left)));
+    }
+    body.flush()
+}
+
+/// Takes so many bytes and no more.
+struct Exactly<W> {
+    writer: W,
+    left: u64,
+}
+
+impl<W: Write> Write for Exactly<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.len() as u64 > self.left {
+            return Err(invalid("a body that is longer than was announced"));
+        }
+        let n = self.writer.write(bytes)?;
+        self.left -= n as u64;
+        Ok(n)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
 }
 
 /// Writes a frame with a descriptor.
@@ -165,6 +190,8 @@ pub fn receive_frame(stream: &UnixStream, limits: Limits) -> io::Result<Option<F
             }
         }
         if received.flags.contains(ReturnFlags::CTRUNC) {
+            // So it is, too, if this process may have no further descriptor: then this fails, and says it.
+            rustix::io::fcntl_dupfd_cloexec(stream, 0)?;
             return Err(invalid("more descriptors than a frame carries"));
         }
         match received.bytes {
@@ -239,6 +266,31 @@ mod tests {
         let mut bytes = u32::to_le_bytes(0).to_vec();
         bytes.extend(u64::to_le_bytes(1 << 40));
         assert_eq!(read_frame(&mut &bytes[..], Limits::TRUSTED).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn a_streamed_body_has_the_length_that_was_announced_or_is_an_error() {
+        for written in 0..7usize {
+            let (a, b) = UnixStream::pair().unwrap();
+            let sent = stream_frame(&a, &"message", 4, |out| Ok(out.write_all(&[5; 7][..written])?));
+            assert_eq!(sent.is_ok(), written == 4, "{written}: {sent:?}");
+            drop(a);
+            let received = receive_frame(&b, Limits::TRUSTED);
+            assert_eq!(received.is_ok_and(|frame| frame.is_some_and(|frame| frame.body == [5; 4])), written == 4, "{written}");
+        }
+    }
+
+    #[test]
+    fn a_message_that_is_too_long_is_an_error_before_anything_is_sent() {
+        struct Long;
+        impl Serialize for Long {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_bytes(&vec![0; (1 << 30) + 1])
+            }
+        }
+        let mut sent = Vec::new();
+        assert_eq!(write_frame(&mut sent, &Long, b"body").unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        assert_eq!(sent, b"");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
 
 /// The version of these messages. The worker refuses another.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What only the one who started a worker can show.
 pub type Secret = ByteArray<16>;
@@ -144,15 +144,12 @@ pub enum Reply {
         /// Its number in the sub-plan.
         task: u32,
     },
-    /// The run is over, its results are kept.
+    /// The run is over, its results are kept. What happened, if that was asked for, is in the body: a MessagePack sequence of [`TaskEvent`]s.
     Done {
         /// The size of each result.
         nbytes: Vec<u64>,
         /// How long the run took.
         nanoseconds: u64,
-        /// What happened, if that was asked for: a MessagePack sequence of [`TaskEvent`]s.
-        #[serde(with = "serde_bytes")]
-        events: Vec<u8>,
     },
     /// A task failed, or the sub-plan could not be read. Nothing is kept.
     Failed {
@@ -239,7 +236,7 @@ pub enum TaskEvent {
     },
 }
 
-/// The events of [`Reply::Done`].
+/// The events in the body of [`Reply::Done`].
 ///
 /// # Errors
 /// Bytes that are none.

@@ -20,10 +20,10 @@ pub mod frame;
 #[doc(hidden)]
 pub mod message;
 pub(crate) mod payload;
+mod permits;
 pub(crate) mod process;
 mod serve;
 mod shared_memory;
-mod spill;
 mod store;
 
 use std::sync::atomic::{AtomicBool, Ordering};

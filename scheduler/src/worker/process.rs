@@ -22,6 +22,9 @@ use crate::worker::{WORKER_VARIABLE, require_init};
 /// How long a new worker has to say that it serves.
 const START: Duration = Duration::from_secs(30);
 
+/// How long the end of a process may take to be seen after its socket closed.
+const END: Duration = Duration::from_secs(5);
+
 /// How long a worker whose lifeline has ended has to go.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -34,7 +37,7 @@ pub(crate) struct WorkerSettings {
     pub(crate) threads: usize,
     /// Bytes of values that it holds in memory; what is more goes to disk.
     pub(crate) memory_limit: Option<u64>,
-    /// Where that goes; the temporary folder if none.
+    /// Where that goes, in UTF-8; the temporary folder if none.
     pub(crate) spill_directory: Option<PathBuf>,
 }
 
@@ -129,7 +132,7 @@ impl WorkerProcess {
             return WorkerError::Silent { pid: self.pid, waited: START };
         }
         // Its socket closes a moment before its end can be seen.
-        let deadline = Instant::now() + Duration::from_millis(500);
+        let deadline = Instant::now() + END;
         let mut status = self.status();
         while status.is_none() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(1));

@@ -5,7 +5,6 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,13 +14,18 @@ use arras_core::portable::executable_id;
 use arras_core::{BoxError, Error, Panic, Plan, SubPlan, Value};
 use rustix::fs::FileType;
 
+use crate::guard::{discard, guarded};
 use crate::observer::{Event, Observer};
 use crate::scheduler::{RunOptions, Scheduler};
 use crate::worker::frame::{Frame, Limits, invalid, receive_frame, send_frame, stream_frame};
 use crate::worker::message::{FromWorker, Reply, Request, Secret, Setup, Stats, TaskEvent, ToWorker, VERSION};
 use crate::worker::payload::{Payload, SHARED_FROM, length_in_few_pieces};
+use crate::worker::permits::Permits;
 use crate::worker::store::{Store, StoreError};
 use crate::{CancelToken, Synchronous, Threads, cpu};
+
+/// How long the last words on the standard output may take.
+const FLUSH: Duration = Duration::from_secs(1);
 
 /// How long another worker may take for the next bytes of a value.
 const ARRIVAL: Duration = Duration::from_secs(30);
@@ -56,7 +60,7 @@ fn end() -> ! {
         let _ = io::stdout().flush();
         let _ = sender.send(());
     });
-    let _ = receiver.recv_timeout(Duration::from_millis(200));
+    let _ = receiver.recv_timeout(FLUSH);
     let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
     std::process::abort()
 }
@@ -103,6 +107,8 @@ fn why_not(setup: &Setup, executable: &str) -> Option<String> {
 struct Worker {
     secret: Secret,
     threads: Threads,
+    /// Of the sub-plans that run at once: each runs on the thread of its connection, too.
+    permits: Permits,
     store: Store,
     runs: Mutex<HashMap<u64, CancelToken>>,
     executed: AtomicU64,
@@ -114,6 +120,7 @@ impl Worker {
         Worker {
             secret: setup.secret,
             threads: Threads::new(setup.threads.max(1) as usize),
+            permits: Permits::new(setup.threads.max(1) as usize),
             store: Store::new((setup.memory_limit > 0).then_some(setup.memory_limit), directory),
             runs: Mutex::default(),
             executed: AtomicU64::new(0),
@@ -137,8 +144,8 @@ impl Worker {
                 Request::Hello { .. } => return Err(invalid("a second hello")),
                 Request::Execute { run, arguments, results, trace, observe } => {
                     let tracer = trace.then_some(stream);
-                    let reply = self.execute(run, &arguments, &results, frame.body, tracer, observe);
-                    send_frame(stream, &reply, &[], None)?;
+                    let (reply, events) = self.execute(run, &arguments, &results, frame.body, tracer, observe);
+                    send_frame(stream, &reply, &events, None)?;
                 }
                 Request::Put { id } => send_frame(stream, &self.put(id, frame), &[], None)?,
                 Request::Get { id, shared } => self.hand_out(stream, id, shared)?,
@@ -153,6 +160,7 @@ impl Worker {
                     if let Some(token) = self.runs().get(&run) {
                         token.cancel();
                     }
+                    self.permits.look();
                     send_frame(stream, &Reply::Ok, &[], None)?;
                 }
                 Request::Ping => send_frame(stream, &Reply::Ok, &[], None)?,
@@ -197,11 +205,17 @@ impl Worker {
             Err(StoreError::Missing(id)) => return send_frame(stream, &Reply::Missing { id }, &[], None),
             Err(other) => return send_frame(stream, &Reply::Damaged { why: other.to_string() }, &[], None),
         };
-        if !shared && let Ok(Some(len)) = guarded(|| length_in_few_pieces(&value)) {
+        let streamed = if shared { None } else { guarded(|| length_in_few_pieces(&value)).ok().flatten() };
+        if let Some(len) = streamed {
             let write = |out: &mut dyn Write| guarded(|| value.to_wire(out));
-            return stream_frame(stream, &Reply::Value { nbytes, len }, len, write);
+            let sent = stream_frame(stream, &Reply::Value { nbytes, len }, len, write);
+            discard(value);
+            return sent;
         }
-        match guarded(|| if shared { Payload::of(&value) } else { Payload::bytes_of(&value) }) {
+        let payload = guarded(|| if shared { Payload::of(&value) } else { Payload::bytes_of(&value) });
+        // It may have been dropped from the store meanwhile.
+        discard(value);
+        match payload {
             Ok(payload) => send_frame(stream, &Reply::Value { nbytes, len: payload.len() }, payload.body(), payload.descriptor()),
             Err(error) => send_frame(stream, &Reply::Damaged { why: error.to_string() }, &[], None),
         }
@@ -234,7 +248,9 @@ impl Worker {
         for &id in ids {
             let start = body.len();
             let Ok((value, nbytes)) = self.store.get(id) else { break };
-            if start >= BATCH || nbytes > SHARED_FROM as u64 || guarded(|| value.to_wire(&mut body)).is_err() {
+            let goes = start < BATCH && nbytes <= SHARED_FROM as u64 && guarded(|| value.to_wire(&mut body)).is_ok();
+            discard(value);
+            if !goes {
                 body.truncate(start);
                 break;
             }
@@ -243,19 +259,45 @@ impl Worker {
         (lens, body)
     }
 
-    fn execute(&self, run: u64, arguments: &[u64], results: &[u64], part: Vec<u8>, tracer: Option<&UnixStream>, observe: bool) -> Reply {
-        self.executed.fetch_add(1, Ordering::Relaxed);
-        let values = match self.store.check_out(arguments) {
-            Ok(values) => values,
-            Err(StoreError::Missing(id)) => return Reply::Missing { id },
-            Err(error) => return Reply::Damaged { why: error.to_string() },
-        };
+    /// Runs a sub-plan when its turn comes. The reply, and what goes into its body.
+    fn execute(
+        &self,
+        run: u64,
+        arguments: &[u64],
+        results: &[u64],
+        part: Vec<u8>,
+        tracer: Option<&UnixStream>,
+        observe: bool,
+    ) -> (Reply, Vec<u8>) {
         let token = CancelToken::new();
         self.runs().insert(run, token.clone());
-        let reply = guarded(|| Ok(self.run(&token, values, results, part, tracer, observe))).unwrap_or_else(|error| failed(None, &error));
+        self.executed.fetch_add(1, Ordering::Relaxed);
+        let reply = match self.permits.wait(&token) {
+            Some(_permit) => self.execute_now(&token, arguments, results, part, tracer, observe),
+            None => (Reply::Cancelled, Vec::new()),
+        };
         self.runs().remove(&run);
-        self.store.check_in(arguments);
         reply
+    }
+
+    fn execute_now(
+        &self,
+        token: &CancelToken,
+        arguments: &[u64],
+        results: &[u64],
+        part: Vec<u8>,
+        tracer: Option<&UnixStream>,
+        observe: bool,
+    ) -> (Reply, Vec<u8>) {
+        let values = match self.store.check_out(arguments) {
+            Ok(values) => values,
+            Err(StoreError::Missing(id)) => return (Reply::Missing { id }, Vec::new()),
+            Err(error) => return (Reply::Damaged { why: error.to_string() }, Vec::new()),
+        };
+        let mut events = Vec::new();
+        let reply = guarded(|| Ok(self.run(token, values, results, part, tracer, observe.then_some(&mut events))));
+        self.store.check_in(arguments);
+        (reply.unwrap_or_else(|error| failed(None, &error)), events)
     }
 
     fn run(
@@ -265,7 +307,7 @@ impl Worker {
         results: &[u64],
         part: Vec<u8>,
         tracer: Option<&UnixStream>,
-        observe: bool,
+        events: Option<&mut Vec<u8>>,
     ) -> Reply {
         let plan = match SubPlan::from_bytes(&part).map_err(BoxError::from).and_then(|part| Ok(part.bind(values)?)) {
             Ok(plan) => Arc::new(plan),
@@ -277,7 +319,7 @@ impl Worker {
         }
         let recorder = Arc::new(TaskRecorder::default());
         let mut options = RunOptions { cancel: vec![token.clone()], ..RunOptions::default() };
-        if observe {
+        if events.is_some() {
             options = options.observe(recorder.clone());
         }
         let started = Instant::now();
@@ -289,9 +331,9 @@ impl Worker {
             None => self.threads.run(&plan, &options),
         };
         let nanoseconds = started.elapsed().as_nanos() as u64;
+        discard(plan);
         match outcome {
             Ok(values) => {
-                drop(plan);
                 let sized: Vec<(u64, Value, u64)> = results
                     .iter()
                     .zip(values)
@@ -300,9 +342,11 @@ impl Worker {
                     .map(|(id, n, value)| (id, value, n))
                     .collect();
                 let nbytes = sized.iter().map(|&(.., nbytes)| nbytes).collect();
-                let events = recorder.encoded();
+                if let Some(events) = events {
+                    *events = recorder.encoded();
+                }
                 match self.store.insert(sized) {
-                    Ok(()) => Reply::Done { nbytes, nanoseconds, events },
+                    Ok(()) => Reply::Done { nbytes, nanoseconds },
                     Err(error) => failed(None, &error.into()),
                 }
             }
@@ -338,11 +382,6 @@ fn arriving(frame: Frame) -> io::Result<Result<Frame, Reply>> {
 
 fn failed(task: Option<u32>, error: &BoxError) -> Reply {
     Reply::Failed { task: task.unwrap_or(u32::MAX), message: error.to_string(), panic: error.is::<Panic>() }
-}
-
-/// Calls code that may be the user's: a `Serialize`, a `Drop`. A panic is an error of that one request.
-fn guarded<T>(body: impl FnOnce() -> Result<T, BoxError>) -> Result<T, BoxError> {
-    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| Err(Panic::caught(payload).into()))
 }
 
 /// Says which task starts.

@@ -5,7 +5,9 @@
 //!                    ▲                                                                            │
 //!                    └────────────────────────────── get, checkout ───────────────────────────────┘   the copy on disk stays good: values do not change
 //! ```
-//! A disk that is full is no reason to lose a value: it stays in memory, over the budget, and the store tries again later.
+//! A disk that is full is no reason to lose a value: it stays in memory, over the budget, and the store tries again later. So does a value
+//! that cannot be written, for good. Values are written, read and dropped by the user's code, outside the lock, and what panics there is
+//! no harm to the others.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,7 +15,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use arras_core::{BoxError, Value};
 use rustc_hash::FxHashMap;
 
-use crate::worker::spill::{Slot, Spill};
+use crate::guard::discard;
+use crate::spill::{Slot, Spill, SpillError};
 
 /// Values by number.
 pub(crate) struct Store {
@@ -40,6 +43,8 @@ struct Entry {
     used: u64,
     /// Runs that use it: its memory would not become free.
     pins: u32,
+    /// It cannot be written, so it stays.
+    is_bound: bool,
 }
 
 /// Why a value is not handed out.
@@ -77,7 +82,7 @@ impl Store {
         for (id, value, nbytes) in values {
             let used = state.tick();
             state.resident += nbytes;
-            state.entries.insert(id, Entry { value: Some(value), slot: None, nbytes, used, pins: 0 });
+            state.entries.insert(id, Entry { value: Some(value), slot: None, nbytes, used, pins: 0, is_bound: false });
         }
         drop(state);
         self.keep_within_limit();
@@ -112,7 +117,11 @@ impl Store {
                 }
                 nbytes
             }
-            None => return Err(StoreError::Missing(id)),
+            None => {
+                drop(state);
+                discard(value);
+                return Err(StoreError::Missing(id));
+            }
         };
         drop(state);
         self.keep_within_limit();
@@ -125,11 +134,18 @@ impl Store {
     /// As for [`get`](Store::get).
     pub(crate) fn check_out(&self, ids: &[u64]) -> Result<Vec<Value>, StoreError> {
         self.pin(ids, 1);
-        let values = ids.iter().map(|&id| self.get(id).map(|(value, _)| value)).collect();
-        if Result::is_err(&values) {
-            self.pin(ids, -1);
+        let mut values = Vec::with_capacity(ids.len());
+        for &id in ids {
+            match self.get(id) {
+                Ok((value, _)) => values.push(value),
+                Err(error) => {
+                    values.into_iter().for_each(discard);
+                    self.pin(ids, -1);
+                    return Err(error);
+                }
+            }
         }
-        values
+        Ok(values)
     }
 
     /// The run is over.
@@ -155,10 +171,14 @@ impl Store {
             for entry in removed.iter().filter(|entry| entry.value.is_some()) {
                 state.resident -= entry.nbytes;
             }
+            // The disk may be less full than it was.
+            if let Some(limit) = self.memory_limit {
+                state.patience = state.patience.min(state.resident + limit / 4);
+            }
             removed
         };
-        // Dropped outside the lock: it may be much, and it may be the user's code.
-        drop(removed);
+        // Outside the lock: it may be much, and it may be the user's code.
+        removed.into_iter().for_each(discard);
     }
 
     /// Values, and bytes of them, in memory; values, and bytes of them, on disk only.
@@ -181,7 +201,7 @@ impl Store {
             if state.resident <= limit.max(state.patience) {
                 return;
             }
-            let victim = state.entries.iter().filter(|(_, entry)| entry.pins == 0 && entry.value.is_some());
+            let victim = state.entries.iter().filter(|(_, entry)| entry.pins == 0 && !entry.is_bound && entry.value.is_some());
             let Some((&id, _)) = victim.min_by_key(|(_, entry)| entry.used) else { return };
             let entry = state.entries.get_mut(&id).expect("found just now");
             if entry.slot.is_some() {
@@ -189,13 +209,13 @@ impl Store {
                 let value = entry.value.take();
                 state.resident -= nbytes;
                 drop(state);
-                drop(value);
+                discard(value);
                 continue;
             }
             let value = entry.value.clone().expect("filtered by it");
             drop(state);
             let written = self.spill.lock().unwrap_or_else(PoisonError::into_inner).write(&value);
-            drop(value);
+            discard(value);
             let mut state = self.lock();
             match written {
                 Ok(slot) => {
@@ -206,11 +226,16 @@ impl Store {
                     }
                 }
                 Err(error) => {
-                    state.patience = state.resident + limit / 4;
                     if !std::mem::replace(&mut state.warned, true) {
                         eprintln!("arras: values of {} bytes stay in memory, over the limit of {limit}: {error}", state.resident);
                     }
-                    return;
+                    if let SpillError::Disk(_) = error {
+                        state.patience = state.resident + limit / 4;
+                        return;
+                    }
+                    if let Some(entry) = state.entries.get_mut(&id) {
+                        entry.is_bound = true;
+                    }
                 }
             }
         }
@@ -227,6 +252,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guard::Rude;
 
     fn block(i: u64) -> (u64, Value, u64) {
         (i, Value::new(vec![i; 100]), 800)
@@ -275,6 +301,59 @@ mod tests {
         }
         assert_eq!(store.held()[0].0, 10);
         assert_eq!(content(&store, 0), vec![0; 100]);
+    }
+
+    #[test]
+    fn a_disk_that_was_full_is_tried_again_once_values_are_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = folder.path().join("disk");
+        let store = Store::new(Some(1000), disk.clone());
+        for i in 0..10 {
+            store.insert(vec![block(i)]).unwrap();
+        }
+        std::fs::create_dir(disk).unwrap();
+        store.remove(&[1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        store.insert(vec![block(10)]).unwrap();
+        assert_eq!(store.held().map(|(count, _)| count), [1, 1]);
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_written_stays_and_the_others_go_to_disk() {
+        for rude in [Rude::Refuses, Rude::PanicsWhenWritten] {
+            let store = Store::new(Some(2500), std::env::temp_dir());
+            store.insert(vec![(100, Value::new(rude), 800)]).unwrap();
+            for i in 0..10 {
+                store.insert(vec![block(i)]).unwrap();
+            }
+            assert_eq!(store.held(), [(3, 2400), (8, 6400)]);
+            assert_eq!(*store.get(100).unwrap().0.get::<Rude>().unwrap(), rude);
+        }
+    }
+
+    #[test]
+    fn values_that_panic_when_they_are_read_or_dropped_do_no_harm() {
+        let store = Store::new(Some(1700), std::env::temp_dir());
+        store.insert(vec![(100, Value::new(Rude::PanicsWhenRead), 800), block(1), block(2)]).unwrap();
+        assert!(matches!(store.get(100), Err(StoreError::Damaged { id: 100, .. })));
+        assert!(matches!(store.check_out(&[1, 100]), Err(StoreError::Damaged { id: 100, .. })));
+        assert_eq!(store.lock().entries[&1].pins, 0);
+        // Two at once would end the process.
+        store.insert(vec![(101, Value::new(Fragile(1)), 0), (102, Value::new(Fragile(2)), 0), block(3)]).unwrap();
+        store.remove(&[101, 1, 102, 100]);
+        assert_eq!(store.held().map(|(count, _)| count).iter().sum::<u64>(), 2);
+        // As one goes to disk.
+        store.insert(vec![(103, Value::new(Fragile(3)), 10_000)]).unwrap();
+        assert_eq!(store.held().map(|(count, _)| count), [0, 3]);
+    }
+
+    /// Panics when it is dropped.
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Fragile(u8);
+
+    impl Drop for Fragile {
+        fn drop(&mut self) {
+            panic!("not to be dropped")
+        }
     }
 
     #[test]

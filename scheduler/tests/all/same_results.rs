@@ -24,6 +24,10 @@ fn agree(graph: &Graph, keys: &[Key]) {
             assert_eq!(numbers(&threads.run(&plan, &options).unwrap()), expected, "{n} threads");
         }
     }
+    for (n, limit) in [(1, 0), (2, 0), (3, 100), (2, 1 << 40)] {
+        let threads = Threads::new(n).memory_limit(limit);
+        assert_eq!(numbers(&threads.run(&plan, &options).unwrap()), expected, "{n} threads, at most {limit} bytes");
+    }
 }
 
 #[test]

@@ -4,15 +4,16 @@
 use std::future::IntoFuture;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Wake};
 use std::time::{Duration, Instant};
 
 use arras_core::{Error, Panic, delayed, try_delayed};
 use arras_scheduler::WorkerError;
-use arras_scheduler::dask::{Client, DaskError, Status, SubmitOptions, When, all, as_completed, wait};
+use arras_scheduler::dask::{Client, DaskError, LocalOptions, Status, SubmitOptions, When, all, as_completed, wait};
 
-use crate::cluster::{Release, shared, wait_until};
+use crate::cluster::{Cluster, Release, shared, wait_until};
 
 /// Notes in a file that it ran; the files of a test are on the machine of the workers.
 fn note(path: &Path) {
@@ -202,6 +203,12 @@ pub(crate) fn futures_end_in_their_own_order(release: &Release) {
     assert_eq!(ended.next().unwrap().result().unwrap(), 1);
     assert!(ended.next().is_none());
     assert!(wait(&futures, When::All, None).pending.is_empty());
+    // As long as it takes.
+    let forever = Some(Duration::MAX);
+    assert!(slow.wait(forever) && wait(&futures, When::First, forever).done.len() == 2);
+    client.wait_for_workers(2, forever).unwrap();
+    let error = client.wait_for_workers(99, Some(Duration::ZERO)).unwrap_err();
+    assert!(matches!(error.find(), Some(DaskError::TimedOut { .. })), "{error:?}");
     assert!(wait::<i64>(&[], When::First, None).done.is_empty());
 }
 
@@ -231,6 +238,37 @@ pub(crate) fn futures_can_be_awaited(release: &Release) {
     let (x, y, failed) = block_on(async move { (x.clone().await, y.await, failed.await) });
     assert_eq!((x.unwrap(), y.unwrap()), (2, 20));
     assert!(failed.unwrap_err().find::<WorkerError>().is_some());
+}
+
+/// A task that polls itself where it is woken, as executors may.
+struct PollsAtOnce {
+    future: Mutex<Option<Pin<Box<dyn Future<Output = i64> + Send>>>>,
+    done: mpsc::Sender<i64>,
+}
+
+impl Wake for PollsAtOnce {
+    fn wake(self: Arc<Self>) {
+        let waker = Arc::clone(&self).into();
+        let mut future = self.future.lock().unwrap();
+        let polled = future.as_mut().map(|future| future.as_mut().poll(&mut Context::from_waker(&waker)));
+        if let Some(Poll::Ready(value)) = polled {
+            *future = None;
+            self.done.send(value).unwrap();
+        }
+    }
+}
+
+pub(crate) fn an_executor_may_poll_where_it_is_woken(release: &Release) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("go");
+    let client = shared(release).client();
+    let (slow, other) = (client.submit(after, (path.clone(), 1)).unwrap(), client.submit(|x: i64| x, (41,)).unwrap());
+    let (done, values) = mpsc::channel();
+    // What it does between may wait, too.
+    let future = async move { slow.await.unwrap() + other.result().unwrap() };
+    Arc::new(PollsAtOnce { future: Mutex::new(Some(Box::pin(future))), done }).wake();
+    note(&path);
+    assert_eq!(values.recv_timeout(Duration::from_secs(60)), Ok(42));
 }
 
 /// The smallest executor there is.
@@ -279,6 +317,31 @@ pub(crate) fn what_nobody_holds_is_forgotten_by_the_cluster(release: &Release) {
     });
     drop(y);
     wait_until_empty(&client);
+}
+
+pub(crate) fn a_map_lets_go_of_what_only_its_ended_calls_read(release: &Release) {
+    fn length(path: &PathBuf, i: u64, x: &Vec<u64>) -> usize {
+        if i == 3 {
+            wait_until("the test goes on", Duration::from_secs(60), || path.exists());
+        }
+        x.len()
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("go");
+    // One worker, so that there are no copies; two threads, so that the others go on.
+    let cluster = Cluster::with(release, LocalOptions::new(1, 2));
+    let client = cluster.client();
+    let inputs = client.map(|i: u64| vec![i; 10_000], 0..10).unwrap();
+    let calls: Vec<_> = (0..10).zip(&inputs).map(|(i, x)| delayed(length, (path.clone(), i, x))).collect();
+    let lengths = client.start_all(&calls).unwrap();
+    drop((inputs, calls));
+    let values = || client.stats().unwrap().iter().map(|stats| stats.values).sum::<u64>();
+    wait_until("all but one have ended", Duration::from_secs(20), || lengths.iter().filter(|length| length.is_done()).count() == 9);
+    wait_until("one input is left, and nine lengths", Duration::from_secs(20), || values() == 10);
+    note(&path);
+    assert_eq!(client.gather(&lengths).unwrap(), [10_000; 10]);
+    drop((lengths, client));
+    cluster.end();
 }
 
 pub(crate) fn futures_that_are_dropped_at_once_leave_nothing(release: &Release) {

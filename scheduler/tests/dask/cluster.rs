@@ -1,11 +1,13 @@
 //! Clusters for tests: real `dask scheduler` and `dask worker` processes, and who of them is left.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arras_scheduler::dask::{Client, ClientOptions, Executable, LocalCluster, LocalOptions};
+use rustix::process::{Pid, Signal};
 
 /// A release of Dask to test with.
 #[derive(Debug, Clone)]
@@ -149,8 +151,19 @@ pub(crate) fn is_alive(pid: u32) -> bool {
 
 /// Ends a process as the kernel does when memory runs out.
 pub(crate) fn kill(pid: u32) {
-    let pid = rustix::process::Pid::from_raw(pid as i32).unwrap();
-    let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    signal(pid, Signal::KILL);
+}
+
+pub(crate) fn signal(pid: u32, signal: Signal) {
+    let _ = rustix::process::kill_process(Pid::from_raw(pid as i32).unwrap(), signal);
+}
+
+/// Runs lines of Python with a `client` of the cluster; what they print.
+pub(crate) fn python(release: &Release, address: &str, lines: &str) -> String {
+    let script = format!("import sys\nfrom distributed import Client\nwith Client(sys.argv[1]) as client:\n        {}\n", lines.trim());
+    let output = Command::new(&release.python).args(["-c", &script, address]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// Waits for something that other processes bring about.

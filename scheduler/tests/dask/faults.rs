@@ -12,7 +12,7 @@ use arras_scheduler::dask::{Client, ClientOptions, DaskError, Executable, LocalO
 use arras_scheduler::{Compute, Threads};
 
 use crate::calls::wait_until_empty;
-use crate::cluster::{Cluster, Release, is_alive, kill, parent_of, wait_until};
+use crate::cluster::{Cluster, Release, is_alive, kill, parent_of, python, wait_until};
 
 /// Counts in files what has been started.
 fn started(folder: &Path) -> usize {
@@ -64,7 +64,7 @@ fn a_worker_killed(release: &Release, options: LocalOptions, comes_back: bool) {
     assert_eq!(sidecars.len(), 2);
     let total = disturbed(&client, || kill(worker_of(sidecars[0]))).unwrap();
     assert_eq!(total, TOTAL);
-    assert!(!is_alive(sidecars[0]), "it ends with its worker");
+    wait_until("it ends with its worker", Duration::from_secs(20), || !is_alive(sidecars[0]));
     assert!(is_alive(sidecars[1]));
     if comes_back {
         client.wait_for_workers(2, Some(Duration::from_secs(60))).unwrap();
@@ -178,6 +178,26 @@ pub(crate) fn a_worker_that_joins_late_gets_work(release: &Release) {
     values.sort_unstable();
     assert_eq!(values, (0..100).collect::<Vec<_>>());
     drop((occupied, futures, client));
+    cluster.end();
+}
+
+pub(crate) fn a_worker_that_joins_late_and_cannot_run_the_executable_hands_its_work_back(release: &Release) {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("program");
+    std::fs::copy("/proc/self/exe", &copy).unwrap();
+    let cluster = Cluster::with(release, LocalOptions::new(1, 1));
+    let client = Client::connect_with(cluster.address(), &cluster.options().executable(Executable::AtPath(copy.clone()))).unwrap();
+    std::fs::remove_file(copy).unwrap();
+    cluster.add_worker();
+    assert_eq!(client.workers().unwrap().len(), 2);
+    let slow = |i: u64| {
+        std::thread::sleep(Duration::from_millis(10));
+        i
+    };
+    let futures = client.map(slow, 0..100).unwrap();
+    assert_eq!(client.gather(&futures).unwrap(), (0..100).collect::<Vec<_>>());
+    assert_eq!(client.workers().unwrap().len(), 2);
+    drop((futures, client));
     cluster.end();
 }
 
@@ -297,41 +317,30 @@ pub(crate) fn values_that_fail_to_arrive_are_fetched_again(release: &Release) {
 
 /// Lets every seventh value that arrives at a worker fail with an `OSError`.
 fn inject(release: &Release, address: &str) {
-    let script = r#"
-import sys
-from distributed import Client
-def inject():
-    import sys
-    glue = sys.modules["arras_glue"]
-    glue.COUNTED, glue.INJECTED = 0, 0
-    plain = glue.Sidecar.adopt
-    def adopt(self, raw):
-        glue.COUNTED += 1
-        if glue.COUNTED % 7 == 0:
-            glue.INJECTED += 1
-            raise OSError("injected")
-        return plain(self, raw)
-    glue.Sidecar.adopt = adopt
-with Client(sys.argv[1]) as client:
-    client.run(inject)
-"#;
-    let output = Command::new(&release.python).args(["-c", script, address]).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = r#"
+        def inject():
+            import sys
+            glue, = (module for name, module in sys.modules.items() if name.startswith("arras_glue_"))
+            glue.COUNTED, glue.INJECTED = 0, 0
+            plain = glue.Sidecar.adopt
+            def adopt(self, raw):
+                glue.COUNTED += 1
+                if glue.COUNTED % 7 == 0:
+                    glue.INJECTED += 1
+                    raise OSError("injected")
+                return plain(self, raw)
+            glue.Sidecar.adopt = adopt
+        client.run(inject)"#;
+    python(release, address, lines);
 }
 
 fn injected(release: &Release, address: &str) -> u32 {
-    let script = r#"
-import sys
-from distributed import Client
-def injected():
-    import sys
-    return sys.modules["arras_glue"].INJECTED
-with Client(sys.argv[1]) as client:
-    print(sum(client.run(injected).values()))
-"#;
-    let output = Command::new(&release.python).args(["-c", script, address]).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).trim().parse().unwrap()
+    let lines = r#"
+        def injected():
+            import sys
+            return sum(module.INJECTED for name, module in sys.modules.items() if name.startswith("arras_glue_"))
+        print(sum(client.run(injected).values()))"#;
+    python(release, address, lines).trim().parse().unwrap()
 }
 
 pub(crate) fn scattered_constants_lost_with_their_worker_are_sent_again(release: &Release) {

@@ -48,8 +48,10 @@ const TESTS: &[(&str, Test)] = tests! {
         futures_end_in_their_own_order,
         callbacks_run_once_and_may_ask_for_results,
         futures_can_be_awaited,
+        an_executor_may_poll_where_it_is_woken,
         values_are_scattered_broadcast_and_replicated,
         what_nobody_holds_is_forgotten_by_the_cluster,
+        a_map_lets_go_of_what_only_its_ended_calls_read,
         futures_that_are_dropped_at_once_leave_nothing,
         what_cannot_travel_is_refused_at_submit,
         options_reach_the_cluster,
@@ -63,8 +65,13 @@ const TESTS: &[(&str, Test)] = tests! {
         tls_is_spoken_with_certificates_only,
         a_lost_bridge_is_an_error_for_everyone_who_waits,
         a_lost_scheduler_is_an_error_for_everyone_who_waits,
+        a_connection_that_breaks_is_an_error_for_everyone_who_waits,
+        a_worker_that_hangs_does_not_hold_up_whoever_connects,
+        a_client_waits_until_another_has_brought_the_executable_to_every_worker,
+        programs_of_two_versions_share_a_cluster,
         another_release_of_dask_is_refused_unless_it_is_wanted,
         a_cluster_of_its_own_ends_with_the_last_holder,
+        a_program_that_is_built_anew_while_it_runs_keeps_its_local_cluster,
         the_last_holder_ends_the_bridge,
         a_report_is_written_or_dask_says_what_it_lacks;
     plans:
@@ -86,6 +93,7 @@ const TESTS: &[(&str, Test)] = tests! {
         a_task_that_aborts_is_named_after_it_has_ended_enough_workers,
         errors_and_panics_are_retried_as_often_as_asked,
         a_worker_that_joins_late_gets_work,
+        a_worker_that_joins_late_and_cannot_run_the_executable_hands_its_work_back,
         a_retired_worker_hands_its_values_on,
         a_restart_cancels_futures_and_brings_new_workers,
         a_killed_client_leaves_no_values_and_no_process,
@@ -104,6 +112,11 @@ fn main() {
         && word == faults::HOLDER
     {
         return faults::hold(address, python);
+    }
+    if let [_, word, python] = &words[..]
+        && word == connecting::REPLACED
+    {
+        return connecting::replaced(python);
     }
     let mut arguments = Arguments::from_args();
     // Each test has a cluster of its own, which wants the machine.

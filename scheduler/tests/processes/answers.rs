@@ -51,11 +51,12 @@ pub(crate) fn trees_chains_and_wide_fans() {
     agree(&processes, &graph(&tree), &[key(1022)]);
     let chain: Vec<(u64, Vec<usize>)> = (0..2000usize).map(|i| (1, i.checked_sub(1).into_iter().collect())).collect();
     agree(&processes, &graph(&chain), &[key(1999)]);
+    // More than what is asked for together.
     let mut fan: Vec<(u64, Vec<usize>)> = vec![(5, vec![])];
-    fan.extend((1..3000).map(|i| (i as u64, vec![0])));
-    fan.push((0, (1..3000).collect()));
-    agree(&processes, &graph(&fan), &[key(3000)]);
-    agree(&processes, &graph(&fan), &(0..3000).map(key).collect::<Vec<_>>());
+    fan.extend((1..9000).map(|i| (i as u64, vec![0])));
+    fan.push((0, (1..9000).collect()));
+    agree(&processes, &graph(&fan), &[key(9000)]);
+    agree(&processes, &graph(&fan), &(0..9000).map(key).collect::<Vec<_>>());
     nothing_is_left(&processes);
 }
 
@@ -189,6 +190,17 @@ pub(crate) fn values_over_the_memory_limit_go_to_disk_and_come_back() {
     assert_eq!(sums.compute_with(&processes).unwrap(), expected);
     nothing_is_left(&processes);
     assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+    assert!(spilled_to(folder.path()).compute_with(&processes).unwrap() > 0);
+}
+
+/// How many files in a folder its worker has open while it holds many blocks.
+pub(crate) fn spilled_to(folder: &std::path::Path) -> arras_core::Delayed<usize> {
+    let blocks: Vec<_> = (0..64u64).map(|seed| delayed(|seed: u64| block(seed, 25_000), (seed,))).collect();
+    let count = with(folder.to_owned(), |folder: &std::path::PathBuf, _: &Vec<Vec<u64>>| {
+        let open = std::fs::read_dir("/proc/self/fd").unwrap().filter_map(|file| std::fs::read_link(file.unwrap().path()).ok());
+        open.filter(|file| file.starts_with(folder)).count()
+    });
+    delayed(count, (blocks,))
 }
 
 /// 64 blocks of 200 kB, which are all there before the first of their sums is made, and what their sums are.

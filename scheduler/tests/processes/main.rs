@@ -73,16 +73,20 @@ fn main() {
             a_report_counts_all_tasks,
             a_failure_is_seen_before_the_run_ends,
             an_observer_that_panics_ends_the_run,
-            what_is_freed_never_exceeds_what_was_finished_even_if_workers_are_lost;
+            what_is_freed_never_exceeds_what_was_finished_even_if_workers_are_lost,
+            a_worker_that_is_lost_before_its_results_are_read_is_an_attempt;
         sharing:
             runs_from_several_threads_at_once,
             runs_from_tasks_of_other_schedulers,
             a_clone_outlives_the_original_during_a_run,
-            dropping_ends_the_workers;
+            dropping_ends_the_workers,
+            workers_that_fetch_from_everybody_keep_few_connections;
         ends:
             workers_end_when_their_parent_is_killed,
             without_init_the_error_says_what_to_add,
             the_environment_can_choose_processes,
+            few_descriptors_are_enough_and_none_is_an_error_that_costs_no_worker,
+            the_folder_to_spill_to_stays_where_it_was_and_has_a_name_that_travels,
             workers_that_cannot_be_started_are_an_error_and_no_loop;
         speed:
             ten_thousand_small_tasks;

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use arras_core::{Plan, delayed, with};
-use arras_scheduler::{Compute, Event, Observer, Processes, RunOptions, Scheduler};
+use arras_core::{Error, Graph, Key, Plan, delayed, task, with};
+use arras_scheduler::{Compute, Event, Observer, Processes, RunOptions, Scheduler, WorkerError};
 use rustix::process::Signal;
 
 use crate::answers::shared_plan;
@@ -144,4 +145,83 @@ pub(crate) fn what_is_freed_never_exceeds_what_was_finished_even_if_workers_are_
     let balance = Arc::new(Balance::default());
     processes.run(&plan, &RunOptions::default().observe(balance.clone())).unwrap();
     assert!(balance.0.lock().unwrap().values().all(|(made, ..)| *made == 1));
+}
+
+/// Kills the worker of "large" when it hears that "x" is done there, and hears nothing else until that is noticed.
+struct KillsLate {
+    marks: Marks,
+    /// Where "large" was made.
+    worker: Mutex<Option<usize>>,
+    has_killed: AtomicBool,
+    is_noticed: AtomicBool,
+}
+
+impl Observer for KillsLate {
+    fn event(&self, plan: &Plan, event: &Event<'_>) {
+        let is = |task: &u32, name: &str| plan.key(*task) == Key::from(name);
+        match event {
+            Event::Finished { task, worker, .. } if is(task, "large") => *self.worker.lock().unwrap() = Some(*worker),
+            Event::Finished { task, worker, .. } if is(task, "x") => {
+                if *self.worker.lock().unwrap() == Some(*worker) {
+                    let killed = seen(std::fs::read_to_string(self.marks.path("pid")).unwrap().parse().unwrap());
+                    self.has_killed.store(true, Ordering::Relaxed);
+                    send(killed.pid, Signal::KILL);
+                    are_gone(&[killed]);
+                }
+                mark(&self.marks.path("go"));
+                until(|| self.is_noticed.load(Ordering::Relaxed) || !self.has_killed.load(Ordering::Relaxed));
+            }
+            Event::Freed { task, .. } if is(task, "large") && self.has_killed.load(Ordering::Relaxed) => {
+                self.is_noticed.store(true, Ordering::Relaxed);
+            }
+            _ => {}
+        }
+    }
+}
+
+pub(crate) fn a_worker_that_is_lost_before_its_results_are_read_is_an_attempt() {
+    // Unless "x" runs where "large" is, which it does as a rule, there is nothing to see.
+    for _ in 0..20 {
+        let marks = Marks::new();
+        let path = |name: &str| marks.path(name);
+        let mut graph = Graph::new();
+        graph.insert("small", task(|| 1u64, ()));
+        let large = with((path("both"), path("pid")), |(both, pid): &(PathBuf, PathBuf)| {
+            std::fs::write(pid, std::process::id().to_string()).unwrap();
+            mark(both);
+            until(|| std::fs::read(both).unwrap().len() >= 2);
+            vec![1u64; 20_000]
+        });
+        graph.insert("large", task(large, ()));
+        let other = with(path("both"), |both: &PathBuf| {
+            mark(both);
+            until(|| std::fs::read(both).unwrap().len() >= 2);
+            vec![1u64; 1000]
+        });
+        graph.insert("other", task(other, ()));
+        graph.insert("x", task(|large: &Vec<u64>, other: &Vec<u64>| large[0] + other[0], ("large", "other")));
+        let waits = with(path("go"), |go: &PathBuf, other: &Vec<u64>, small: &u64| {
+            await_file(go);
+            other[0] + small
+        });
+        graph.insert("waits", task(waits, ("other", "small")));
+        graph.insert("beside", task(|other: &Vec<u64>, small: &u64| other[0] + small, ("other", "small")));
+        let last = |large: &Vec<u64>, waits: &u64, beside: &u64| large[0] + waits + beside;
+        graph.insert("last", task(last, ("large", "waits", "beside")));
+        let plan = plan(&graph, &["x", "last"].map(Key::from));
+
+        let (worker, has_killed, is_noticed) = Default::default();
+        let observer = Arc::new(KillsLate { marks, worker, has_killed, is_noticed });
+        let processes = Processes::builder(2).attempts(1).build().unwrap();
+        let result = processes.run(&plan, &RunOptions::default().observe(observer.clone()));
+        if !observer.has_killed.load(Ordering::Relaxed) {
+            assert_eq!(numbers(&result.unwrap()), [2, 5]);
+            continue;
+        }
+        let error = result.unwrap_err();
+        assert!(matches!(&error, Error::Task { key, .. } if *key == Key::from("x")), "{error}");
+        assert!(matches!(error.find(), Some(WorkerError::TaskKillsWorkers { attempts: 1, .. })), "{error}");
+        return no_orphans(processes, &[]);
+    }
+    panic!("no bundle went where its input was, twenty times");
 }

@@ -20,5 +20,5 @@ pub(crate) fn ten_thousand_small_tasks() {
         .collect();
     times.sort_unstable();
     println!("10,001 tasks on 2 workers: {:?} at best, {:?} in the middle", times[0], times[10]);
-    assert!(times[0] < Duration::from_millis(500), "{times:?}");
+    assert!(times[0] < Duration::from_secs(5), "{times:?}");
 }

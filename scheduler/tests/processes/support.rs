@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arras_core::{Func, Graph, Input, Key, Plan, Task, Value, delayed};
+use arras_core::{Func, Graph, Input, Key, Plan, Task, Value, delayed, with};
 use arras_scheduler::{Compute, Processes, RunOptions, Scheduler, Synchronous};
 use rustix::process::{Pid, Signal};
 
@@ -52,6 +52,22 @@ pub(crate) fn nothing_is_left(processes: &Processes) {
     for stats in processes.stats().unwrap() {
         assert_eq!((stats.values, stats.resident_nbytes, stats.spilled_values), (0, 0, 0), "{stats:?}");
     }
+}
+
+/// Has all workers run a task at the same time.
+pub(crate) fn all_at_once(processes: &Processes) {
+    let (marks, n) = (Marks::new(), processes.n_workers());
+    let tasks: Vec<_> = (0..n as u64)
+        .map(|i| {
+            let wait = with((marks.path("here"), n, i), |(path, n, i): &(PathBuf, usize, u64)| {
+                mark(path);
+                until(|| std::fs::read(path).unwrap().len() >= *n);
+                *i
+            });
+            delayed(wait, ())
+        })
+        .collect();
+    assert_eq!(tasks.compute_with(processes).unwrap(), (0..n as u64).collect::<Vec<_>>());
 }
 
 /// A folder for marks, which tell what happened in processes that are gone.

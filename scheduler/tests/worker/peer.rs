@@ -17,9 +17,14 @@ pub(crate) struct Peer {
 
 impl Peer {
     pub(crate) fn start() -> Peer {
+        Peer::of(2)
+    }
+
+    /// A worker of so many threads.
+    pub(crate) fn of(threads: u32) -> Peer {
         let secret = Secret::new([7; 16]);
         let (lifeline, child) = spawn();
-        send_frame(&lifeline, &ToWorker::Setup(Setup { version: VERSION, secret, threads: 2, ..Setup::default() }), &[], None).unwrap();
+        send_frame(&lifeline, &ToWorker::Setup(Setup { version: VERSION, secret, threads, ..Setup::default() }), &[], None).unwrap();
         let answer = answer(&lifeline);
         assert!(matches!(answer, FromWorker::Ready { pid, .. } if pid == child.id()), "{answer:?}");
         Peer { secret, lifeline, child }

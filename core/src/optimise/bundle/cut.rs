@@ -1,4 +1,4 @@
-//! Where groups of ready tasks end: after about equal costs, moved by up to a quarter to where the least would have to be sent.
+//! Where groups of ready tasks end: after about equal costs, moved by up to a third to where the least would have to be sent.
 //!
 //! ```text
 //!     ready, by rank        a   b   c   d   e   f   g   h
@@ -47,8 +47,8 @@ impl Cutter {
             let at = |share: u64| before.partition_point(|&cost| cost < before[start].saturating_add(share));
             let exact = at(share).clamp(start + 1, ready.len());
             // At least one task to either side, so that pairs stay together.
-            let first = at(share - share / 4).min(exact - 1).max(start + 1);
-            let last = (at(share.saturating_add(share / 4 + 1)) - 1).max(exact + 1).min(ready.len());
+            let first = at(share - share / 3).min(exact - 1).max(start + 1);
+            let last = (at(share.saturating_add(share / 3 + 1)) - 1).max(exact + 1).min(ready.len());
             let off = |end: usize| (before[end] - before[start]).abs_diff(share);
             let end = (first..=last).min_by_key(|&end| (crossing[end], off(end))).unwrap_or(exact);
             ends.push(end);

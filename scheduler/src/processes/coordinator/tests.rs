@@ -77,7 +77,7 @@ fn a_given_value_is_put_once_a_worker() {
     let mut coordinator = started(shape(&[(1, &[2]), (1, &[2])], 1, &[0, 1]), &[1 << 20], 1, 3);
     let first = run(&mut coordinator, seat(0, 1));
     assert_eq!(first.fetches, [Fetch { value: 2, from: None, id: 100 }]);
-    coordinator.fetched(seat(0, 1), 2, 100);
+    assert!(!coordinator.fetched(seat(0, 1), 2, 100));
     coordinator.finished(seat(0, 1), &first, &[8]);
     coordinator.take(seat(0, 1)).unwrap();
     coordinator.collected(seat(0, 1), 0);
@@ -176,7 +176,8 @@ fn a_value_on_its_way_while_its_worker_is_lost_is_not_made_again() {
     let join = run(&mut coordinator, seat(1, 1));
     coordinator.lost(seat(0, 1), None);
     assert!(!coordinator.is_bundle_done(0));
-    coordinator.fetched(seat(1, 1), join.fetches[0].value, join.fetches[0].id);
+    let was_nowhere = coordinator.fetched(seat(1, 1), join.fetches[0].value, join.fetches[0].id);
+    assert!(was_nowhere, "others may have waited for it, and are told");
     assert!(coordinator.is_bundle_done(0));
     coordinator.joined(seat(0, 2));
     assert_eq!(coordinator.take(seat(0, 2)), None);

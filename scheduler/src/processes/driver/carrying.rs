@@ -8,18 +8,22 @@
 use arras_core::Value;
 
 use super::{Driver, Interrupted};
+use crate::guard::guarded;
 use crate::processes::coordinator::{Assignment, Fetch, Seat};
-use crate::processes::parts::guarded;
 use crate::worker::WorkerError;
-use crate::worker::connection::Connection;
+use crate::worker::connection::{Connection, TOGETHER};
 
 impl Driver<'_> {
     /// Brings wanted values home: small ones together.
     pub(super) fn collect(&mut self, mut values: &[(u32, u64)]) -> Result<(), Interrupted> {
         let together = values.len() > 1 && self.are_harmless(values.iter().map(|&(value, _)| value));
         while !values.is_empty() {
-            let taken = if together { self.collect_together(values)? } else { 0 };
+            let some = if together { &values[..values.len().min(TOGETHER)] } else { &[] };
+            let taken = if together { self.collect_together(some)? } else { 0 };
             values = &values[taken..];
+            if together && taken == some.len() {
+                continue;
+            }
             // The one at which that ended, as it is large, or there is something to say about it.
             if let Some((&(value, id), rest)) = values.split_first() {
                 self.collect_one(value, id)?;
@@ -56,7 +60,11 @@ impl Driver<'_> {
         let (seat, connection) = self.own();
         let payload = match connection.get(id) {
             Ok(payload) => payload,
-            Err(WorkerError::Missing { .. }) => return Err(self.vanished(seat, id, None)),
+            // The others are to come home all the same.
+            Err(WorkerError::Missing { .. }) => {
+                self.vanished(seat, id, None);
+                return Ok(());
+            }
             Err(error @ WorkerError::Damaged { .. }) => return Err(self.fail_value(value, error.into())),
             Err(error) => {
                 let why = self.lose_own(error, Some(value));
@@ -86,8 +94,12 @@ impl Driver<'_> {
     pub(super) fn fetch(&mut self, assignment: &Assignment, mut fetches: &[Fetch]) -> Result<(), Interrupted> {
         let together = fetches.len() > 1 && self.are_harmless(fetches.iter().map(|fetch| fetch.value));
         while !fetches.is_empty() {
-            let taken = if together { self.fetch_together(assignment, fetches)? } else { 0 };
+            let some = if together { &fetches[..fetches.len().min(TOGETHER)] } else { &[] };
+            let taken = if together { self.fetch_together(assignment, some)? } else { 0 };
             fetches = &fetches[taken..];
+            if together && taken == some.len() {
+                continue;
+            }
             // The one at which that ended, as it is large, or there is something to say about it.
             if let Some((fetch, rest)) = fetches.split_first() {
                 self.fetch_one(assignment, fetch)?;
@@ -101,7 +113,7 @@ impl Driver<'_> {
     fn fetch_together(&mut self, assignment: &Assignment, fetches: &[Fetch]) -> Result<usize, Interrupted> {
         let Some((holder, _)) = fetches[0].from else { return Ok(0) };
         let theirs: Vec<u64> = fetches.iter().filter_map(|fetch| fetch.from).map(|(_, id)| id).collect();
-        let batch = match self.link(holder).and_then(|connection| connection.get_all(&theirs)) {
+        let batch = match self.ask(holder, |connection| connection.get_all(&theirs)) {
             Ok(batch) => batch,
             Err(error) => return Err(self.lose_holder(assignment, holder, fetches[0].value, error)),
         };
@@ -110,8 +122,7 @@ impl Driver<'_> {
         let (seat, connection) = self.own();
         match connection.put_all(&ours, &batch) {
             Ok(()) => {
-                let mut state = self.run.state();
-                fetches.iter().for_each(|fetch| state.coordinator.fetched(seat, fetch.value, fetch.id));
+                self.fetched(seat, fetches);
                 Ok(fetches.len())
             }
             // One by one, it turns out which of them it is.
@@ -128,7 +139,7 @@ impl Driver<'_> {
                 Ok(payload) => payload,
                 Err(error) => return Err(self.fail_value(fetch.value, error)),
             },
-            Some((holder, id)) => match self.link(holder).and_then(|connection| connection.get(id)) {
+            Some((holder, id)) => match self.ask(holder, |connection| connection.get(id)) {
                 Ok(payload) => payload.into(),
                 Err(WorkerError::Missing { .. }) => return Err(self.vanished(holder, id, Some(assignment))),
                 Err(error @ WorkerError::Damaged { .. }) => return Err(self.fail_value(fetch.value, error.into())),
@@ -138,7 +149,7 @@ impl Driver<'_> {
         let (seat, connection) = self.own();
         match connection.put(fetch.id, &payload) {
             Ok(_) => {
-                self.run.state().coordinator.fetched(seat, fetch.value, fetch.id);
+                self.fetched(seat, std::slice::from_ref(fetch));
                 Ok(())
             }
             Err(error @ WorkerError::Damaged { .. }) => Err(self.fail_value(fetch.value, error.into())),
@@ -146,20 +157,34 @@ impl Driver<'_> {
         }
     }
 
+    /// Inputs are in the own worker's store.
+    fn fetched(&self, seat: Seat, fetches: &[Fetch]) {
+        let mut state = self.run.state();
+        let mut were_nowhere = false;
+        for fetch in fetches {
+            were_nowhere |= state.coordinator.fetched(seat, fetch.value, fetch.id);
+        }
+        // Their other readers may have waited for them.
+        if were_nowhere {
+            self.run.tell_freed(state);
+            self.run.notify();
+        }
+    }
+
     /// The worker that an input was to come from is gone.
     fn lose_holder(&mut self, assignment: &Assignment, holder: Seat, value: u32, error: WorkerError) -> Interrupted {
-        self.links.remove(&holder.worker);
         let why = self.run.lose(holder, error, Some(value));
         self.returned(self.own().0, assignment);
         self.blame(value, &why)
     }
 
-    /// A connection to another worker.
-    fn link(&mut self, seat: Seat) -> Result<&Connection, WorkerError> {
-        if self.links.get(&seat.worker).is_none_or(|link| link.0 != seat) {
-            let connection = self.run.fleet.connection(seat)?;
-            self.links.insert(seat.worker, (seat, connection));
+    /// Asks another worker something, over a connection that is borrowed for it: if everybody kept one to everybody, they would be very many.
+    fn ask<T>(&self, holder: Seat, question: impl FnOnce(&Connection) -> Result<T, WorkerError>) -> Result<T, WorkerError> {
+        let connection = self.run.fleet.connection(holder)?;
+        let answer = question(&connection);
+        if matches!(answer, Ok(_) | Err(WorkerError::Missing { .. } | WorkerError::Damaged { .. })) {
+            self.run.fleet.give_back(holder, connection);
         }
-        Ok(&self.links[&seat.worker].1)
+        answer
     }
 }

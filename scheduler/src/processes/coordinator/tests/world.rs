@@ -39,11 +39,13 @@ struct World {
     /// How often each bundle ran, and how often it may have.
     ran: Vec<usize>,
     may_run: Vec<usize>,
+    /// A driver saw that the bundle it was given has had its last attempt, which ends the run.
+    is_ended: bool,
 }
 
 impl World {
-    fn new(shape: Arc<Shape>, n_given: usize, n_workers: usize, n_drivers: usize, random: u64) -> World {
-        let coordinator = Coordinator::new(shape.clone(), &vec![1 << 16; n_given], n_workers, u32::MAX, 1);
+    fn new(shape: Arc<Shape>, n_given: usize, n_workers: usize, n_drivers: usize, attempts: u32, random: u64) -> World {
+        let coordinator = Coordinator::new(shape.clone(), &vec![1 << 16; n_given], n_workers, attempts, 1);
         let driver = |i| Driver { seat: seat(i % n_workers, 0), job: None };
         let n_bundles = shape.n_bundles();
         World {
@@ -60,6 +62,7 @@ impl World {
             home: HashMap::new(),
             ran: vec![0; n_bundles],
             may_run: vec![1; n_bundles],
+            is_ended: false,
         }
     }
 
@@ -106,14 +109,18 @@ impl World {
         for copies in self.copies.values_mut() {
             copies.retain(|copy| copy.0 != worker);
         }
+        let mut interrupted = Vec::new();
         for i in 0..self.drivers.len() {
+            let mut bundle = None;
             if self.drivers[i].seat == gone
                 && let Some(Job::Bring(assignment, _) | Job::Carry(assignment, _, _)) = &self.drivers[i].job
             {
                 self.may_run[assignment.bundle as usize] += 1;
+                bundle = Some(assignment.bundle);
             }
             if self.below(2) == 0 && self.drivers[i].seat == gone {
                 self.drivers[i].job = None;
+                interrupted.extend(bundle);
             }
         }
         self.count_what_must_run_again();
@@ -121,6 +128,12 @@ impl World {
         if self.below(3) == 0 {
             self.coordinator.lost(gone, None);
         }
+        interrupted.into_iter().for_each(|bundle| self.interrupted(bundle));
+    }
+
+    /// A driver has not run a bundle to its end.
+    fn interrupted(&mut self, bundle: u32) {
+        self.is_ended |= self.coordinator.is_exhausted(bundle);
     }
 
     /// Takes note of what can be dropped: it is nowhere, by definition, before it is dropped.
@@ -177,6 +190,7 @@ impl World {
                             self.coordinator.vanished(from, id);
                         }
                         self.coordinator.returned(seat, &assignment);
+                        self.interrupted(assignment.bundle);
                     }
                     (None, None) => unreachable!("home loses nothing"),
                 }
@@ -193,12 +207,15 @@ impl World {
             }
             Some(Job::Bring(assignment, _)) => {
                 if seat != current {
+                    // Done was on its way when the worker was lost, and is read now.
                     let sizes = vec![8; assignment.results.len()];
-                    self.coordinator.finished(seat, &assignment, &sizes);
+                    assert!(!self.coordinator.finished(seat, &assignment, &sizes));
+                    self.interrupted(assignment.bundle);
                     return;
                 }
                 if self.below(12) == 0 {
                     self.coordinator.returned(seat, &assignment);
+                    self.interrupted(assignment.bundle);
                     return;
                 }
                 let bundle = assignment.bundle;
@@ -216,7 +233,7 @@ impl World {
                 let sizes: Vec<u64> = assignment.results.iter().map(|_| 1 << self.below(20)).collect();
                 // What was somewhere when the bundle was given out may be gone by now.
                 self.count_what_must_run_again();
-                self.coordinator.finished(seat, &assignment, &sizes);
+                assert!(self.coordinator.finished(seat, &assignment, &sizes));
                 self.note_drops();
             }
             Some(Job::Collect(mut values)) => {
@@ -236,6 +253,9 @@ impl World {
     fn run(&mut self, mut losses: usize, mut vanishing: usize) {
         let mut quiet = 0;
         while !self.coordinator.is_done() {
+            if self.is_ended {
+                return;
+            }
             let n_workers = self.lives.len();
             if losses > 0 && self.below(10) == 0 {
                 losses -= 1;
@@ -329,6 +349,17 @@ proptest! {
         vanishing in 0..3usize,
         random in any::<u64>(),
     ) {
-        World::new(shape, n_given, n_workers, n_drivers, random).run(losses, vanishing);
+        World::new(shape, n_given, n_workers, n_drivers, u32::MAX, random).run(losses, vanishing);
+    }
+
+    #[test]
+    fn a_bundle_that_has_had_its_last_attempt_ends_the_run_however_its_driver_learns_of_it(
+        (shape, n_given) in arbitrary_shape(),
+        n_workers in 1..5usize,
+        n_drivers in 1..3usize,
+        attempts in 1..4u32,
+        random in any::<u64>(),
+    ) {
+        World::new(shape, n_given, n_workers, n_drivers, attempts, random).run(20, 0);
     }
 }

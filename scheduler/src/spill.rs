@@ -15,6 +15,8 @@ use std::sync::Arc;
 use arras_core::{BoxError, Value};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
+use crate::guard::guarded;
+
 /// A segment takes no further values once it is this long.
 const SEGMENT: u64 = 256 << 20;
 
@@ -23,6 +25,17 @@ const SEGMENT: u64 = 256 << 20;
 pub(crate) struct Spill {
     directory: PathBuf,
     current: Option<(Arc<File>, u64)>,
+}
+
+/// Why a value is not on disk.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SpillError {
+    /// The disk may be full, or gone; it may be better later.
+    #[error(transparent)]
+    Disk(io::Error),
+    /// The value cannot be written, here or elsewhere.
+    #[error("a value that cannot be written: {0}")]
+    Value(BoxError),
 }
 
 /// Where a spilled value is.
@@ -43,13 +56,13 @@ impl Spill {
     ///
     /// # Errors
     /// What the value's `Serialize` or the disk reports. The disk is as full as before.
-    pub(crate) fn write(&mut self, value: &Value) -> Result<Slot, BoxError> {
+    pub(crate) fn write(&mut self, value: &Value) -> Result<Slot, SpillError> {
         let (file, offset) = match self.current.take() {
             Some((file, end)) if end < SEGMENT => (file, end),
-            _ => (Arc::new(tempfile::tempfile_in(&self.directory)?), 0),
+            _ => (Arc::new(tempfile::tempfile_in(&self.directory).map_err(SpillError::Disk)?), 0),
         };
-        let mut writer = BufWriter::with_capacity(64 << 10, At { file: &file, position: offset, hash: Xxh3::new() });
-        let written = value.to_wire(&mut writer).and_then(|()| Ok(writer.flush()?));
+        let mut writer = BufWriter::with_capacity(64 << 10, At { file: &file, position: offset, hash: Xxh3::new(), failure: None });
+        let written = guarded(|| value.to_wire(&mut writer)).and_then(|()| Ok(writer.flush()?));
         let (at, _) = writer.into_parts();
         if let Err(error) = written {
             // What was written of it is cut off again.
@@ -57,7 +70,8 @@ impl Spill {
             if file.set_len(end).is_ok() {
                 self.current = Some((file, end));
             }
-            return Err(error);
+            // What the disk said, not what the format made of it.
+            return Err(at.failure.map_or(SpillError::Value(error), SpillError::Disk));
         }
         let slot = Slot { offset, length: at.position - offset, checksum: at.hash.digest(), file: Arc::clone(&file) };
         let end = at.position;
@@ -80,7 +94,7 @@ impl Slot {
         if xxh3_64(&bytes) != self.checksum {
             return Err("a spilled value was damaged on disk: its checksum does not fit".into());
         }
-        Ok(Value::from_wire(&bytes)?)
+        guarded(|| Ok(Value::from_wire(&bytes)?))
     }
 }
 
@@ -89,11 +103,16 @@ struct At<'f> {
     file: &'f File,
     position: u64,
     hash: Xxh3,
+    failure: Option<io::Error>,
 }
 
 impl Write for At<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let n = self.file.write_at(bytes, self.position)?;
+        let n = self.file.write_at(bytes, self.position).map_err(|error| {
+            let kind = error.kind();
+            self.failure = Some(error);
+            io::Error::from(kind)
+        })?;
         self.position += n as u64;
         self.hash.update(&bytes[..n]);
         Ok(n)
@@ -129,7 +148,17 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_not_there_is_an_error() {
-        assert!(Spill::new("/nowhere/at/all".into()).write(&Value::new(1)).is_err());
+    fn it_is_told_whether_the_disk_or_the_value_is_to_blame() {
+        use crate::guard::Rude;
+        let written = Spill::new("/nowhere/at/all".into()).write(&Value::new(1));
+        assert!(matches!(written, Err(SpillError::Disk(_))), "{written:?}");
+        let mut spill = Spill::new(std::env::temp_dir());
+        for rude in [Rude::Refuses, Rude::PanicsWhenWritten] {
+            let written = spill.write(&Value::new(rude));
+            assert!(matches!(written, Err(SpillError::Value(_))), "{written:?}");
+        }
+        let slot = spill.write(&Value::new(Rude::PanicsWhenRead)).unwrap();
+        assert_eq!(slot.offset, 0, "what was written of the others is gone");
+        assert!(slot.read().unwrap_err().to_string().contains("read"));
     }
 }
