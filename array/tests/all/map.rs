@@ -1,0 +1,1 @@
+//! Functions of the user's, choices and operands of several types.
