@@ -25,15 +25,18 @@ fn swapped(z: Complex64) -> Complex64 {
     new(z.im, z.re)
 }
 
-/// The number of length 1 in its direction.
+/// The number of length 1 in its direction; 0 for 0, and NaN towards two infinities, between which there is no one direction.
 pub(crate) fn sign(z: Complex64) -> Complex64 {
-    let length = z.re.hypot(z.im);
-    if length.is_infinite() && !(z.re.is_nan() || z.im.is_nan()) {
-        let unit = |x: f64| if x.is_infinite() { 1.0f64.copysign(x) } else { 0.0f64.copysign(x) };
-        // Towards two infinities there is no one direction.
-        return if z.re.is_infinite() && z.im.is_infinite() { new(NAN, NAN) } else { new(unit(z.re), unit(z.im)) };
+    match (z.re.is_infinite(), z.im.is_infinite()) {
+        (true, true) => new(NAN, NAN),
+        (true, false) => new(z.re.signum(), 0.0),
+        (false, true) => new(0.0, z.im.signum()),
+        _ if z.re == 0.0 && z.im == 0.0 => new(0.0, 0.0),
+        _ => {
+            let length = z.re.hypot(z.im);
+            new(z.re / length, z.im / length)
+        }
     }
-    new(z.re / length, z.im / length)
 }
 
 pub(crate) fn power(x: Complex64, y: Complex64) -> Complex64 {
@@ -192,7 +195,7 @@ pub(crate) fn sinh(z: Complex64) -> Complex64 {
     if !y.is_finite() {
         return match x {
             0.0 => new(x, NAN),
-            INFINITY | f64::NEG_INFINITY => new(x, NAN),
+            INFINITY | f64::NEG_INFINITY => new(INFINITY, NAN),
             _ => new(NAN, NAN),
         };
     }
@@ -305,18 +308,18 @@ fn work(x: f64, y: f64) -> Work {
 
 pub(crate) fn arcsinh(z: Complex64) -> Complex64 {
     let (x, y) = (z.re, z.im);
+    let (ax, ay) = (x.abs(), y.abs());
     if x.is_nan() || y.is_nan() {
         return if x.is_infinite() {
             new(x, y + y)
         } else if y.is_infinite() {
-            new(y, x + x)
+            new(ay, x + x)
         } else if y == 0.0 {
             new(x + x, y)
         } else {
             new(NAN, NAN)
         };
     }
-    let (ax, ay) = (x.abs(), y.abs());
     if ax > LARGE || ay > LARGE {
         let w = if x.is_sign_negative() { log(-z) } else { log(z) };
         return new((w.re + LN_2).copysign(x), w.im.copysign(y));
@@ -377,7 +380,7 @@ pub(crate) fn arccosh(z: Complex64) -> Complex64 {
         return new(w.im.abs(), w.re);
     }
     if w.im.is_nan() {
-        return new(w.im, w.im);
+        return new(w.im, w.re);
     }
     new(w.im.abs(), w.re.copysign(z.im))
 }

@@ -210,7 +210,7 @@ impl<T: Number> Array<T> {
         self.clone()
     }
 
-    /// Rounded to so many places after the decimal point, or before it where negative; halves to even. The shape and the type stay. Lazy; work: up to three steps an element.
+    /// Rounded to so many places after the decimal point, or before it where negative; halves to even. The shape and the type stay. Lazy; work: one step an element.
     ///
     /// As NumPy does, it multiplies by a power of ten, rounds, and divides: what is far from a short decimal can end up next to the nearest one.
     ///
@@ -224,21 +224,12 @@ impl<T: Number> Array<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn round(&self, decimals: i32) -> Array<T> {
-        /// Of floats or complex numbers.
-        fn round<T: Inexact>(x: &Array<T>, decimals: i32) -> Array<T> {
-            let factor = T::cast_from(10f64.powi(decimals.unsigned_abs().min(400) as i32));
-            // NumPy multiplies and divides complex numbers by a real number part by part, and so does a quotient whose divisor is real.
-            match decimals {
-                0 => x.rint(),
-                1.. => x.multiply(factor).rint().divide(factor),
-                _ => x.divide(factor).rint().multiply(factor),
-            }
+        match decimals {
+            0.. if !is_inexact(T::DTYPE) => self.clone(),
+            0 => self.apply(Operation::Rint),
+            _ if is_inexact(T::DTYPE) => self.apply(Operation::Round(decimals)),
+            _ => self.cast::<f64>().apply::<f64>(Operation::Round(decimals)).cast(),
         }
-        if is_inexact(T::DTYPE) {
-            // T is its own mean.
-            return round(&self.same::<T::Mean>(), decimals).same();
-        }
-        if decimals >= 0 { self.clone() } else { round(&self.cast::<f64>(), decimals).cast() }
     }
 
     /// The elements to the power of others, in `f64`, or [`Complex64`](crate::Complex64) for complex numbers: integers have negative powers too. Shapes broadcast. Lazy.

@@ -68,6 +68,8 @@ pub trait Transcendental: Copy {
     fn hyperbolic_arccosine(self) -> Self;
     fn hyperbolic_arctangent(self) -> Self;
     fn nearest(self) -> Self;
+    /// Rounded to a multiple of one `factor`th, or of `factor`.
+    fn rounded(self, factor: f64, to_fractions: bool) -> Self;
     fn cardinal_sine(self) -> Self;
     fn any_infinite(self) -> bool;
     fn all_finite(self) -> bool;
@@ -260,6 +262,11 @@ macro_rules! floats {
             fn nearest(self) -> Self {
                 self.round_ties_even()
             }
+            #[inline(always)]
+            fn rounded(self, factor: f64, to_fractions: bool) -> Self {
+                let factor = factor as $t;
+                if to_fractions { (self * factor).round_ties_even() / factor } else { (self / factor).round_ties_even() * factor }
+            }
             fn cardinal_sine(self) -> Self {
                 let x = std::f64::consts::PI as $t * self;
                 let x = if x == 0.0 { $t::EPSILON } else { x };
@@ -356,9 +363,6 @@ macro_rules! complex_numbers {
     ($t:ident $part:ident) => {
         impl Signed for $t {
             fn sign(self) -> Self {
-                if self.re == 0.0 && self.im == 0.0 {
-                    return self * 0.0;
-                }
                 narrow(complex::sign(widen(self)))
             }
             fn raised(self, exponent: Self) -> Self {
@@ -404,6 +408,10 @@ macro_rules! complex_numbers {
             );
             fn nearest(self) -> Self {
                 $t::new(self.re.round_ties_even(), self.im.round_ties_even())
+            }
+            #[inline(always)]
+            fn rounded(self, factor: f64, to_fractions: bool) -> Self {
+                $t::new(self.re.rounded(factor, to_fractions), self.im.rounded(factor, to_fractions))
             }
             fn cardinal_sine(self) -> Self {
                 let x = self * std::f64::consts::PI as $part;

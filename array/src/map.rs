@@ -35,7 +35,7 @@ pub(crate) struct Function {
 impl Function {
     pub(crate) fn new(operation: &'static str, func: Func, result: DType) -> Function {
         let name = func.short_name();
-        let label = if name == "fn" || name.starts_with("map_with") { operation.into() } else { format!("{operation}({name})").into() };
+        let label = if name == "fn" || name.starts_with("map_") { operation.into() } else { format!("{operation}({name})").into() };
         Function { operation, token: func.token().unwrap_or_else(Token::unique), func, label, result }
     }
 

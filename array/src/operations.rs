@@ -25,8 +25,8 @@ macro_rules! operations {
                 Divide "true_divide" divide inexact loop "The quotient." |x, y| x.quotient(y);
                 Minimum "minimum" minimum ordered loop "The lesser of the two; NaN if either is." |x, y| if x < y || x.is_nan() { x } else { y };
                 Maximum "maximum" maximum ordered loop "The greater of the two; NaN if either is." |x, y| if x > y || x.is_nan() { x } else { y };
-                FMin "fmin" fmin ordered loop "The lesser of the two; the other one if either is NaN." |x, y| if x <= y || y.is_nan() { x } else { y };
-                FMax "fmax" fmax ordered loop "The greater of the two; the other one if either is NaN." |x, y| if x >= y || y.is_nan() { x } else { y };
+                FMin "fmin" fmin ordered loop "The lesser of the two; the other one if either is NaN." |x, y| if x < y || y.is_nan() { x } else { y };
+                FMax "fmax" fmax ordered loop "The greater of the two; the other one if either is NaN." |x, y| if x > y || y.is_nan() { x } else { y };
                 FloorDivide "floor_divide" floor_divide real call "The quotient rounded down; by integer 0 it is 0." |x, y| x.floor_quotient(y);
                 Remainder "remainder" remainder real call "What [`floor_divide`](Array::floor_divide) leaves: it has the sign of the divisor; by integer 0 it is 0." |x, y| x.modulo(y);
                 FMod "fmod" fmod real call "What division rounded towards zero leaves, as C's and Rust's `%`; by integer 0 it is 0." |x, y| x.leftover(y);
@@ -121,6 +121,8 @@ macro_rules! enums {
             $($b,)* $($c,)* $($u,)* $($t,)* $($p,)*
             /// To a whole power.
             Power(i32),
+            /// To so many decimals, or to a power of ten if negative.
+            Round(i32),
             /// To another type.
             Cast(DType),
             /// The second where the first, a `bool`, is true, else the third.
@@ -141,6 +143,7 @@ macro_rules! enums {
                 match self {
                     $(Operation::$b => $bname,)* $(Operation::$c => $cname,)* $(Operation::$u => $uname,)* $(Operation::$t => $tname,)* $(Operation::$p => $pname,)*
                     Operation::Power(_) => "power",
+                    Operation::Round(_) => "round",
                     Operation::Cast(_) => "astype",
                     Operation::Where => "where",
                     Operation::Exponent => "frexp",

@@ -265,6 +265,11 @@ macro_rules! loops {
                     $(Operation::$t => loops!(@$tclass dtype, T => loops!(@unary $tway self step [T, bool] |$tx| $tbody)),)*
                     $(Operation::$p => loops!(@$pclass dtype, T => loops!(@unary $pway self step [T, <T as Number>::Magnitude] |$px| $pbody)),)*
                     Operation::Power(exponent) => with_number!(dtype, T => self.unary::<T, T>(step, |x| x.power(*exponent)), no_number()),
+                    Operation::Round(decimals) => {
+                        // Beyond it the power is infinite.
+                        let (factor, to_fractions) = (10f64.powi(decimals.unsigned_abs().min(400) as i32), *decimals > 0);
+                        with_inexact!(dtype, T => self.unary::<T, T>(step, |x| x.rounded(factor, to_fractions)), no_number());
+                    }
                     Operation::Cast(to) => with_dtype!(dtype, T => with_dtype!(*to, R => self.unary::<T, R>(step, |x| R::cast_from(x)))),
                     Operation::Where => with_dtype!(step.result, T => self.choose::<T>(step)),
                     Operation::Exponent => with_float!(dtype, T => self.call_unary::<T, i32>(step, |x| x.binary_exponent()), no_number()),
