@@ -1,7 +1,7 @@
 //! Functions of the user's on elements and on blocks, choices, and operands of several types.
 
-use arras_array::{Array, Complex64, DType, Element, Error, Mode, Promote, choose, piecewise, promote, select, where_};
-use arras_core::{Collection, Graph, evaluate};
+use arras_array::{Array, Block, Complex64, DType, Element, Error, Mode, Promote, choose, piecewise, promote, select, where_};
+use arras_core::{Collection, Func, Inputs, Plan, evaluate, get_values};
 use arras_scheduler::{Compute, Synchronous, Threads};
 use ndarray::{Array2, ArrayD, ArrayViewD, Axis, array};
 
@@ -11,12 +11,11 @@ fn grid(chunks: impl Into<arras_array::Chunks>) -> Array<f64> {
     Array::from_ndarray(Array2::from_shape_fn((5, 7), |(i, j)| (i * 7 + j) as f64 / 2.0 - 6.0), chunks).unwrap()
 }
 
-/// Whether all functions of a graph can travel, and whether one is the user's.
-fn functions(graph: &Graph) -> (bool, bool) {
-    let mut functions = graph.layers().flat_map(|layer| layer.funcs().iter().cloned().collect::<Vec<_>>()).collect::<Vec<_>>();
-    let users = functions.iter().any(|func| func.runs_user_code());
-    functions.retain(|func| !func.is_portable());
-    (functions.is_empty(), users)
+/// Whether all functions of an array's tasks can travel, and whether one is the user's.
+fn functions(array: &Array<f64>) -> (bool, bool) {
+    let plan = Plan::new(&array.graph().unwrap(), &array.keys()).unwrap();
+    let functions = || (0..plan.len() as u32).map(|id| plan.func(id));
+    (functions().all(Func::is_portable), functions().any(Func::runs_user_code))
 }
 
 #[test]
@@ -45,33 +44,26 @@ fn a_region_with_a_closure_is_one_kernel_that_travels_if_it_captures_nothing() {
     let fused = |y: &Array<f64>| y.graph().unwrap().layers().filter(|layer| !layer.is_values()).count();
     let y = (2.0 * &x).map(|v: f64| v + 1.0) * 3.0;
     assert_eq!(fused(&y), 1);
-    assert_eq!(functions(&y.graph().unwrap()), (true, true));
+    assert_eq!(functions(&y), (true, true));
     let scale = 2.0;
-    assert_eq!(functions(&x.map(move |v: f64| v * scale).graph().unwrap()), (false, true));
-    assert_eq!(functions(&x.map_with(scale, |scale: &f64, v: f64| v * scale).graph().unwrap()), (true, true));
-    assert_eq!(functions(&(&x * 2.0).graph().unwrap()), (true, false));
-    assert_eq!(functions(&x.map_blocks(|block: ArrayViewD<'_, f64>, _| block.to_owned()).graph().unwrap()), (true, true));
-    assert_eq!(functions(&x.map_blocks(move |block: ArrayViewD<'_, f64>, _| &block * scale).graph().unwrap()), (false, true));
+    assert_eq!(functions(&x.map(move |v: f64| v * scale)), (false, true));
+    assert_eq!(functions(&x.map_with(scale, |scale: &f64, v: f64| v * scale)), (true, true));
+    assert_eq!(functions(&(&x * 2.0)), (true, false));
+    assert_eq!(functions(&x.map_blocks(|block: ArrayViewD<'_, f64>, _| block.to_owned())), (true, true));
+    assert_eq!(functions(&x.map_blocks(move |block: ArrayViewD<'_, f64>, _| &block * scale)), (false, true));
     // It arrives as it was sent.
     for y in [
         y,
         x.map_with(scale, |scale: &f64, v: f64| v * scale),
         x.map_blocks_with(scale, |scale: &f64, block: ArrayViewD<'_, f64>, _| &block * *scale),
     ] {
-        let values = evaluate(&x).unwrap();
-        let graph = y.graph().unwrap();
-        let layer = graph.layers().find(|layer| layer.name() == &y.name().unwrap()).unwrap();
-        let sent = arras_core::Func::from_wire(&layer.funcs()[0].to_wire().unwrap()).unwrap();
-        let block = arras_core::get_values(&x.graph().unwrap(), &x.keys()).unwrap().remove(0);
-        let result = sent.call(&arras_core::Inputs::new(&[&block], 0)).unwrap();
+        let plan = Plan::new(&y.graph().unwrap(), &y.keys()[..1]).unwrap();
+        let sent = Func::from_wire(&plan.func(0).to_wire().unwrap()).unwrap();
+        let block = get_values(&x.graph().unwrap(), &x.keys()).unwrap().remove(0);
+        let result = sent.call(&Inputs::new(&[&block], 0)).unwrap();
         let expected = computed(&y).slice(ndarray::s![..3, ..3]).to_owned().into_dyn();
-        assert_eq!(result.get::<arras_array::Block>().unwrap(), &arras_array_block(expected));
-        assert_eq!(values.len(), 35);
+        assert_eq!(result.get::<Block>().unwrap(), &Block::F64(expected.into_shared()));
     }
-}
-
-fn arras_array_block(array: ArrayD<f64>) -> arras_array::Block {
-    arras_array::Block::F64(array.into_shared())
 }
 
 #[test]
