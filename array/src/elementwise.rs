@@ -130,15 +130,11 @@ impl<T: Element> Array<T> {
     /// ```
     pub fn isclose(&self, other: impl IntoOperand<T>, rtol: f64, atol: f64, equal_nan: bool) -> Array<bool> {
         let x = self.cast::<T::Mean>();
-        let y = match other.into_operand() {
-            Ok(Operand::Expr(expr)) => Array::<T>::of(|| Ok(expr)),
-            Ok(Operand::Scalar(scalar)) => {
-                // 0-d: it broadcasts.
-                Array::<T>::of(|| Ok(simplify::full(scalar, crate::chunks::Chunking::new(Vec::new())?)))
-            }
-            Err(error) => Array::<T>::of(|| Err(error)),
-        }
-        .cast::<T::Mean>();
+        let y: Array<T::Mean> = match other.into_operand() {
+            Ok(Operand::Expr(expr)) => Array::<T>::of(|| Ok(expr)).cast(),
+            Ok(Operand::Scalar(scalar)) => self.everywhere(T::Mean::cast_from(T::of_scalar(scalar))),
+            Err(error) => Array::of(|| Err(error)),
+        };
         let part = |value: f64| <T::Mean as Number>::Magnitude::cast_from(value);
         let tolerance = y.abs().multiply(part(rtol)).add(part(atol));
         let near = x.subtract(&y).abs().le(tolerance).bitwise_and(y.isfinite()).bitwise_or(x.eq(&y));

@@ -158,6 +158,15 @@ macro_rules! enums {
                 matches!(self, $(Operation::$c)|*)
             }
 
+            /// How long it takes for an element in the cache, in quarters of a nanosecond: measured for loops, about what C's functions take for calls.
+            pub(crate) fn quarters(&self) -> u64 {
+                match self {
+                    $(Operation::$b => enums!(@ $bway),)* $(Operation::$c => enums!(@ $cway),)* $(Operation::$u => enums!(@ $uway),)* $(Operation::$t => enums!(@ $tway),)* $(Operation::$p => enums!(@ $pway),)*
+                    Operation::Exponent | Operation::TimesPowerOf2 => enums!(@ call),
+                    _ => enums!(@ loop),
+                }
+            }
+
             /// The type of the result for operands of these types.
             pub(crate) fn result(&self, operands: &[DType]) -> DType {
                 match self {
@@ -183,6 +192,8 @@ macro_rules! enums {
         $(methods!(test $tclass $tmethod $t $tdoc);)*
         $(methods!(part $pclass $pmethod $p $pdoc);)*
     };
+    (@ loop) => { 1 };
+    (@ call) => { 40 };
 }
 
 macro_rules! methods {

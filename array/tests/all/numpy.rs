@@ -104,21 +104,25 @@ impl Sweep {
         values.iter().map(|text| R::parse(text)).collect()
     }
 
-    fn compare<R: Recorded>(&mut self, name: &'static str, operands: &[String], ours: &ArrayD<R>, ulps: u32, recorded: &Array1<R>) {
-        let operand = operands[0].clone();
-        assert_eq!(ours.len(), recorded.len(), "{name} of {operand}");
-        for (i, (&mine, &theirs)) in ours.iter().zip(recorded).enumerate() {
+    /// Notes the elements that are not what was recorded, with the operands that they were computed from.
+    fn compare<R: Recorded>(&mut self, name: &str, operands: &[String], ours: &ArrayD<R>, ulps: u32, recorded: &Array1<R>) {
+        assert_eq!(ours.len(), recorded.len(), "{name} of {operands:?}");
+        for ((&mine, &theirs), operands) in ours.iter().zip(recorded).zip(operands) {
             if !mine.is(theirs, ulps) {
-                let place: Vec<&str> = operands[1].split(';').collect();
-                self.wrong.push(format!("{name} of {operand} {}: {mine:?} where NumPy has {theirs:?}", place[i]));
+                self.wrong.push(format!("{name} of {operands}: {mine:?} where NumPy has {theirs:?}"));
             }
         }
     }
 
     fn unary<T: Recorded, R: Recorded>(&mut self, name: &'static str, ulps: u32, ours: impl Fn(&Array<T>) -> Array<R>) {
+        self.one_operand(name, ulps, &ours);
+    }
+
+    /// Compiled once for two types, not for each operation.
+    fn one_operand<T: Recorded, R: Recorded>(&mut self, name: &'static str, ulps: u32, ours: &dyn Fn(&Array<T>) -> Array<R>) {
         let operand = type_of::<T>();
         let (x, recorded) = (self.recorded::<T>("x", operand), self.recorded::<R>(name, operand));
-        let operands = [operand.to_owned(), x.iter().map(|x| format!("{x:?}")).collect::<Vec<_>>().join(";")];
+        let operands: Vec<String> = x.iter().map(|x| format!("{operand} {x:?}")).collect();
         for chunks in [Chunks::one(), 7.into(), 1.into()] {
             let many = chunks != 1.into();
             let result = ours(&Array::from_ndarray(x.clone(), chunks).unwrap());
@@ -128,9 +132,13 @@ impl Sweep {
     }
 
     fn binary<T: Recorded, R: Recorded>(&mut self, name: &'static str, ulps: u32, ours: impl Fn(&Array<T>, &Array<T>) -> Array<R>) {
+        self.two_operands(name, ulps, &ours);
+    }
+
+    fn two_operands<T: Recorded, R: Recorded>(&mut self, name: &'static str, ulps: u32, ours: &dyn Fn(&Array<T>, &Array<T>) -> Array<R>) {
         let operand = type_of::<T>();
         let (a, b, recorded) = (self.recorded::<T>("a", operand), self.recorded::<T>("b", operand), self.recorded::<R>(name, operand));
-        let operands = [operand.to_owned(), a.iter().zip(&b).map(|(a, b)| format!("{a:?}, {b:?}")).collect::<Vec<_>>().join(";")];
+        let operands: Vec<String> = a.iter().zip(&b).map(|(a, b)| format!("{operand} {a:?}, {b:?}")).collect();
         let n = a.len().isqrt();
         let (a, b) = (a.into_shape_with_order((n, n)).unwrap(), b.into_shape_with_order((n, n)).unwrap());
         for chunks in [Chunks::one(), [4, 100].into()] {
@@ -138,7 +146,7 @@ impl Sweep {
             let result = computed(&ours(&array(&a), &array(&b)));
             self.compare(name, &operands, &result, ulps, &recorded);
         }
-        // As a column and a row, which are repeated, and as scalars on the right.
+        // As a column and a row, which are repeated.
         let column = Array::from_ndarray(a.slice(ndarray::s![.., ..1]).to_owned(), 3).unwrap();
         let row = Array::from_ndarray(b.row(0).to_owned(), 4).unwrap();
         let result = arras_core::evaluate(&ours(&column, &row)).unwrap();
