@@ -160,7 +160,7 @@ pub(crate) fn log1p(z: Complex64) -> Complex64 {
 }
 
 pub(crate) fn sin(z: Complex64) -> Complex64 {
-    turned_back(sinh(turned(z)))
+    swapped(sinh(swapped(z)))
 }
 
 pub(crate) fn cos(z: Complex64) -> Complex64 {

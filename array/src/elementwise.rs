@@ -233,7 +233,7 @@ impl<T: Number> Array<T> {
     /// ```
     /// use arras_array::Array;
     /// use arras_scheduler::Compute;
-    /// let x = Array::from_ndarray(ndarray::array![2, 4], 1)?;
+    /// let x = Array::from_ndarray(ndarray::array![2i64, 4], 1)?;
     /// assert_eq!(x.float_power(-1.0).compute()?, ndarray::array![0.5, 0.25].into_dyn());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -269,7 +269,7 @@ impl<T: Ordered> Array<T> {
     /// ```
     /// use arras_array::Array;
     /// use arras_scheduler::Compute;
-    /// let x = Array::from_ndarray(ndarray::array![-3, 4, 20], 2)?;
+    /// let x = Array::from_ndarray(ndarray::array![-3i64, 4, 20], 2)?;
     /// assert_eq!(x.clip(0, 9).compute()?, ndarray::array![0, 4, 9].into_dyn());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -284,7 +284,7 @@ impl<T: Real> Array<T> {
     /// ```
     /// use arras_array::Array;
     /// use arras_scheduler::Compute;
-    /// let (quotient, left) = Array::from_ndarray(ndarray::array![-7, 7], 1)?.divmod(3);
+    /// let (quotient, left) = Array::from_ndarray(ndarray::array![-7i64, 7], 1)?.divmod(3);
     /// assert_eq!(quotient.compute()?, ndarray::array![-3, 2].into_dyn());
     /// assert_eq!(left.compute()?, ndarray::array![2, 1].into_dyn());
     /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -312,8 +312,9 @@ impl<T: Number> Array<T> {
     /// ```
     /// use arras_array::Array;
     /// use arras_scheduler::Compute;
-    /// let x = Array::from_ndarray(ndarray::array![2.0, 9.0], 1)?;
-    /// assert_eq!(x.power(0.5).square().power(&x).compute()?[0], 4.000000000000001);
+    /// let x = Array::from_ndarray(ndarray::array![4.0, 9.0], 1)?;
+    /// assert_eq!(x.power(0.5).compute()?, ndarray::array![2.0, 3.0].into_dyn());
+    /// assert_eq!(x.cast::<i64>().power(3).compute()?, ndarray::array![64, 729].into_dyn());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn power(&self, exponent: impl IntoOperand<T>) -> Array<T> {
