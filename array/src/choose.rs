@@ -66,6 +66,7 @@ pub fn select<T: Element>(choices: &[(&Array<bool>, &Array<T>)], default: impl I
 /// ```
 ///
 /// The result fails with an [`Error::Argument`] for no pieces.
+#[allow(clippy::type_complexity)]
 pub fn piecewise<T: Element, R: Element>(
     x: &Array<T>,
     pieces: &[(&Array<bool>, &dyn Fn(&Array<T>) -> Array<R>)],

@@ -4,7 +4,6 @@
 //! Fairgrieve and Tang (ACM TOMS 23, 1997) in the form of FreeBSD's `catrig.c`; square root and hyperbolic tangent are Kahan's (1987).
 
 use std::f64::consts::{FRAC_PI_2, LN_2, LOG2_E, LOG10_E};
-use std::f64::{EPSILON, INFINITY, MAX, MIN_POSITIVE, NAN};
 
 use num_complex::Complex64;
 
@@ -28,7 +27,7 @@ fn swapped(z: Complex64) -> Complex64 {
 /// The number of length 1 in its direction; 0 for 0, and NaN towards two infinities, between which there is no one direction.
 pub(crate) fn sign(z: Complex64) -> Complex64 {
     match (z.re.is_infinite(), z.im.is_infinite()) {
-        (true, true) => new(NAN, NAN),
+        (true, true) => new(f64::NAN, f64::NAN),
         (true, false) => new(z.re.signum(), 0.0),
         (false, true) => new(0.0, z.im.signum()),
         _ if z.re == 0.0 && z.im == 0.0 => new(0.0, 0.0),
@@ -44,7 +43,7 @@ pub(crate) fn power(x: Complex64, y: Complex64) -> Complex64 {
         return new(1.0, 0.0);
     }
     if x.re == 0.0 && x.im == 0.0 {
-        return if y.re > 0.0 { new(0.0, 0.0) } else { new(NAN, NAN) };
+        return if y.re > 0.0 { new(0.0, 0.0) } else { new(f64::NAN, f64::NAN) };
     }
     if y.im == 0.0 && y.re.fract() == 0.0 && y.re.abs() < 100.0 {
         return x.powi(y.re as i32);
@@ -57,20 +56,21 @@ pub(crate) fn sqrt(z: Complex64) -> Complex64 {
         return new(0.0, z.im);
     }
     if z.im.is_infinite() {
-        return new(INFINITY, z.im);
+        return new(f64::INFINITY, z.im);
     }
     if z.re.is_nan() {
-        return new(z.re, NAN);
+        return new(z.re, f64::NAN);
     }
     if z.re.is_infinite() {
-        let rest = z.im - z.im;
+        // 0, or NaN: the infinite ones are done.
+        let rest = z.im * 0.0;
         return if z.re < 0.0 { new(rest.abs(), z.re.abs().copysign(z.im)) } else { new(z.re, rest.copysign(z.im)) };
     }
     // Scaled so that neither the length nor its half leaves the range.
     let largest = z.re.abs().max(z.im.abs());
-    let (scale, back) = if largest > MAX / 4.0 {
+    let (scale, back) = if largest > f64::MAX / 4.0 {
         (0.25, 2.0)
-    } else if largest < MIN_POSITIVE * 4.0 {
+    } else if largest < f64::MIN_POSITIVE * 4.0 {
         (2f64.powi(54), 2f64.powi(-27))
     } else {
         (1.0, 1.0)
@@ -93,9 +93,9 @@ pub(crate) fn exp(z: Complex64) -> Complex64 {
     }
     if !y.is_finite() {
         return match x {
-            INFINITY => new(INFINITY, NAN),
+            f64::INFINITY => new(f64::INFINITY, f64::NAN),
             f64::NEG_INFINITY => new(0.0, 0.0f64.copysign(y)),
-            _ => new(NAN, NAN),
+            _ => new(f64::NAN, f64::NAN),
         };
     }
     let (sin, cos) = y.sin_cos();
@@ -137,7 +137,7 @@ fn log_length(x: f64, y: f64) -> f64 {
     if length.is_infinite() && large.is_finite() {
         return (large / 2.0).hypot(small / 2.0).ln() + LN_2;
     }
-    if length < MIN_POSITIVE && length > 0.0 {
+    if length < f64::MIN_POSITIVE && length > 0.0 {
         let scale = 2f64.powi(54);
         return (large * scale).hypot(small * scale).ln() - 54.0 * LN_2;
     }
@@ -194,12 +194,12 @@ pub(crate) fn sinh(z: Complex64) -> Complex64 {
     }
     if !y.is_finite() {
         return match x {
-            0.0 => new(x, NAN),
-            INFINITY | f64::NEG_INFINITY => new(INFINITY, NAN),
-            _ => new(NAN, NAN),
+            0.0 => new(x, f64::NAN),
+            f64::INFINITY | f64::NEG_INFINITY => new(f64::INFINITY, f64::NAN),
+            _ => new(f64::NAN, f64::NAN),
         };
     }
-    if x.is_infinite() { new(x * y.cos(), INFINITY * y.sin()) } else { new(NAN, NAN) }
+    if x.is_infinite() { new(x * y.cos(), f64::INFINITY * y.sin()) } else { new(f64::NAN, f64::NAN) }
 }
 
 pub(crate) fn cosh(z: Complex64) -> Complex64 {
@@ -212,25 +212,25 @@ pub(crate) fn cosh(z: Complex64) -> Complex64 {
     }
     if !y.is_finite() {
         return match x {
-            0.0 => new(NAN, 0.0),
-            INFINITY | f64::NEG_INFINITY => new(INFINITY, NAN),
-            _ => new(NAN, NAN),
+            0.0 => new(f64::NAN, 0.0),
+            f64::INFINITY | f64::NEG_INFINITY => new(f64::INFINITY, f64::NAN),
+            _ => new(f64::NAN, f64::NAN),
         };
     }
-    if x.is_infinite() { new(INFINITY * y.cos(), x * y.sin()) } else { new(NAN, NAN) }
+    if x.is_infinite() { new(f64::INFINITY * y.cos(), x * y.sin()) } else { new(f64::NAN, f64::NAN) }
 }
 
 pub(crate) fn tanh(z: Complex64) -> Complex64 {
     let (x, y) = (z.re, z.im);
     if x.is_nan() {
-        return new(x, if y == 0.0 { y } else { NAN });
+        return new(x, if y == 0.0 { y } else { f64::NAN });
     }
     if x.is_infinite() {
         let im = if y.is_finite() { y.sin() * y.cos() } else { y };
         return new(1.0f64.copysign(x), 0.0f64.copysign(im));
     }
     if !y.is_finite() {
-        return new(if x == 0.0 { x } else { NAN }, NAN);
+        return new(if x == 0.0 { x } else { f64::NAN }, f64::NAN);
     }
     if x.abs() >= 22.0 {
         let e = (-x.abs()).exp();
@@ -248,7 +248,7 @@ pub(crate) fn tanh(z: Complex64) -> Complex64 {
 }
 
 /// Beyond it 1 more makes no difference to a square.
-const LARGE: f64 = 1.0 / EPSILON;
+const LARGE: f64 = 1.0 / f64::EPSILON;
 
 /// What the inverse functions need for `x, y ≥ 0`: the real part of the inverse hyperbolic sine, and either `B`, whose arcsine is the imaginary part, or the two
 /// numbers of whose quotient it is the arctangent.
@@ -273,9 +273,9 @@ fn work(x: f64, y: f64) -> Work {
     let (r, s) = (x.hypot(y + 1.0), x.hypot(y - 1.0));
     let a = ((r + s) / 2.0).max(1.0);
     let re = if a < 10.0 {
-        if y == 1.0 && x < EPSILON * EPSILON / 128.0 {
+        if y == 1.0 && x < f64::EPSILON * f64::EPSILON / 128.0 {
             x.sqrt()
-        } else if x >= EPSILON * (y - 1.0).abs() {
+        } else if x >= f64::EPSILON * (y - 1.0).abs() {
             let a_minus_1 = half_difference(x, 1.0 + y, r) + half_difference(x, 1.0 - y, s);
             (a_minus_1 + (a_minus_1 * (a + 1.0)).sqrt()).ln_1p()
         } else if y < 1.0 {
@@ -286,20 +286,20 @@ fn work(x: f64, y: f64) -> Work {
     } else {
         (a + (a * a - 1.0).sqrt()).ln()
     };
-    if y < MIN_POSITIVE.sqrt() * 4.0 {
-        return Work { re, b: None, root: a * (2.0 / EPSILON), y: y * (2.0 / EPSILON) };
+    if y < f64::MIN_POSITIVE.sqrt() * 4.0 {
+        return Work { re, b: None, root: a * (2.0 / f64::EPSILON), y: y * (2.0 / f64::EPSILON) };
     }
     let b = y / a;
     if b <= 0.6417 {
         return Work { re, b: Some(b), root: 0.0, y };
     }
-    if y == 1.0 && x < EPSILON / 128.0 {
+    if y == 1.0 && x < f64::EPSILON / 128.0 {
         Work { re, b: None, root: x.sqrt() * ((a + y) / 2.0).sqrt(), y }
-    } else if x >= EPSILON * (y - 1.0).abs() {
+    } else if x >= f64::EPSILON * (y - 1.0).abs() {
         let a_minus_y = half_difference(x, y + 1.0, r) + half_difference(x, y - 1.0, s);
         Work { re, b: None, root: (a_minus_y * (a + y)).sqrt(), y }
     } else if y > 1.0 {
-        let scale = 4.0 / EPSILON / EPSILON;
+        let scale = 4.0 / f64::EPSILON / f64::EPSILON;
         Work { re, b: None, root: x * scale * y / ((y + 1.0) * (y - 1.0)).sqrt(), y: y * scale }
     } else {
         Work { re, b: None, root: ((1.0 - y) * (1.0 + y)).sqrt(), y }
@@ -317,14 +317,14 @@ pub(crate) fn arcsinh(z: Complex64) -> Complex64 {
         } else if y == 0.0 {
             new(x + x, y)
         } else {
-            new(NAN, NAN)
+            new(f64::NAN, f64::NAN)
         };
     }
     if ax > LARGE || ay > LARGE {
         let w = if x.is_sign_negative() { log(-z) } else { log(z) };
         return new((w.re + LN_2).copysign(x), w.im.copysign(y));
     }
-    if ax < EPSILON / 4.0 && ay < EPSILON / 4.0 {
+    if ax < f64::EPSILON / 4.0 && ay < f64::EPSILON / 4.0 {
         return z;
     }
     let Work { re, b, root, y: scaled } = work(ax, ay);
@@ -346,7 +346,7 @@ pub(crate) fn arccos(z: Complex64) -> Complex64 {
         } else if x == 0.0 {
             new(FRAC_PI_2, y + y)
         } else {
-            new(NAN, NAN)
+            new(f64::NAN, f64::NAN)
         };
     }
     let (ax, ay) = (x.abs(), y.abs());
@@ -359,7 +359,7 @@ pub(crate) fn arccos(z: Complex64) -> Complex64 {
     if x == 1.0 && y == 0.0 {
         return new(0.0, -y);
     }
-    if ax < EPSILON / 4.0 && ay < EPSILON / 4.0 {
+    if ax < f64::EPSILON / 4.0 && ay < f64::EPSILON / 4.0 {
         return new(FRAC_PI_2 - x, -y);
     }
     let Work { re: im, b, root, y: scaled } = work(ay, ax);
@@ -400,7 +400,7 @@ pub(crate) fn arctanh(z: Complex64) -> Complex64 {
         } else if y.is_infinite() {
             new(0.0f64.copysign(x), FRAC_PI_2.copysign(y))
         } else {
-            new(NAN, NAN)
+            new(f64::NAN, f64::NAN)
         };
     }
     if ax > LARGE || ay > LARGE {
@@ -408,18 +408,18 @@ pub(crate) fn arctanh(z: Complex64) -> Complex64 {
         let re = if ax.is_infinite() || ay.is_infinite() { 0.0 } else { ax / length / length };
         return new(re.copysign(x), FRAC_PI_2.copysign(y));
     }
-    if ax < EPSILON && ay < EPSILON {
+    if ax < f64::EPSILON && ay < f64::EPSILON {
         return z;
     }
-    let re = if ax == 1.0 && ay < EPSILON {
+    let re = if ax == 1.0 && ay < f64::EPSILON {
         (LN_2 - ay.ln()) / 2.0
     } else {
-        let squares = (ax - 1.0) * (ax - 1.0) + if ay < MIN_POSITIVE.sqrt() { 0.0 } else { ay * ay };
+        let squares = (ax - 1.0) * (ax - 1.0) + if ay < f64::MIN_POSITIVE.sqrt() { 0.0 } else { ay * ay };
         (4.0 * ax / squares).ln_1p() / 4.0
     };
     let im = if ax == 1.0 {
         2f64.atan2(-ay) / 2.0
-    } else if ay < EPSILON {
+    } else if ay < f64::EPSILON {
         (2.0 * ay).atan2((1.0 - ax) * (1.0 + ax)) / 2.0
     } else {
         (2.0 * ay).atan2((1.0 - ax) * (1.0 + ax) - ay * ay) / 2.0
