@@ -24,6 +24,15 @@ pub enum Operand {
     Scalar(Scalar),
 }
 
+impl Operand {
+    pub(crate) fn dtype(&self) -> DType {
+        match self {
+            Operand::Expr(expr) => expr.dtype,
+            Operand::Scalar(scalar) => scalar.dtype(),
+        }
+    }
+}
+
 /// A lazy array of any number of axes, cut into blocks.
 ///
 /// Building one does no work on elements: shape, type and chunks of every expression are known at once, and what is wrong with them is kept in the array until the first `?`:

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::array::{Operand, tuple};
 use crate::expr::{Expr, Kind};
+use crate::operations::Operation;
 
 /// Most lines of a tree.
 const MAX_LINES: usize = 60;
@@ -45,8 +46,12 @@ fn label(expr: &Expr) -> String {
         Kind::Uniform(draws) => format!("uniform {}..{}", draws.low, draws.high),
         Kind::Elementwise { operation, operands } => {
             let mut text = operation.name().to_owned();
-            if let crate::operations::Operation::Power(exponent) = operation {
-                let _ = write!(text, " {exponent}");
+            match operation {
+                Operation::Power(n) | Operation::Round(n) => {
+                    let _ = write!(text, " {n}");
+                }
+                Operation::Call(function) => text = function.label().to_owned(),
+                _ => {}
             }
             for (i, operand) in operands.iter().enumerate() {
                 if let Operand::Scalar(scalar) = operand {

@@ -8,6 +8,7 @@ pub use num_complex::{Complex32, Complex64};
 use serde::{Deserialize, Serialize};
 
 use crate::block::Block;
+use crate::functions::{Bitwise, Divided, Floating, Shifted, Signed, Transcendental};
 use crate::tile::{AnyTiles, Registers, Tiles};
 
 /// The type of an array's elements, at run time.
@@ -239,8 +240,19 @@ pub trait Ordered: Element + PartialOrd {
     const SMALLEST: Self;
 }
 
+/// `bool` or an integer: what has bits to combine.
+pub trait Bits: Ordered + Eq + Ord + std::hash::Hash + Bitwise {}
+
 /// An element type to calculate with: all but `bool`. Integers wrap, as NumPy's do.
-pub trait Number: Element {
+pub trait Number: Element + Signed {
+    /// The type of the absolute value: that of the parts for complex numbers, else the type itself.
+    type Magnitude: Real;
+    #[doc(hidden)]
+    fn magnitude(self) -> Self::Magnitude;
+    #[doc(hidden)]
+    fn real_part(self) -> Self::Magnitude;
+    #[doc(hidden)]
+    fn imaginary_part(self) -> Self::Magnitude;
     #[doc(hidden)]
     fn plus(self, other: Self) -> Self;
     #[doc(hidden)]
@@ -254,29 +266,35 @@ pub trait Number: Element {
 }
 
 /// An integer or a float.
-pub trait Real: Number + Ordered {
+pub trait Real: Number<Magnitude = Self> + Ordered + Divided {
     #[doc(hidden)]
     fn absolute(self) -> Self;
 }
 
 /// An integer.
-pub trait Integer: Real + Eq + Ord + std::hash::Hash {}
+pub trait Integer: Real + Bits + Shifted {}
 
 /// A float or a complex number.
-pub trait Inexact: Number {
+pub trait Inexact: Number + Transcendental {
+    /// The type of the parts of a complex number; a float is its own.
+    type Part: Float;
     #[doc(hidden)]
-    fn over(self, other: Self) -> Self;
+    fn over(self, other: Self) -> Self {
+        self.quotient(other)
+    }
     #[doc(hidden)]
-    fn square_root(self) -> Self;
+    fn square_root(self) -> Self {
+        self.root()
+    }
 }
 
 /// `f32` or `f64`.
-pub trait Float: Real + Inexact + num_traits::Float + num_traits::FloatConst {}
+pub trait Float: Real + Inexact + Floating + num_traits::Float + num_traits::FloatConst {}
 
 /// [`Complex32`] or [`Complex64`].
 pub trait ComplexNumber: Inexact {
-    /// The type of the two parts.
-    type Part: Float;
+    #[doc(hidden)]
+    fn conjugate(self) -> Self;
 }
 
 /// What all element types do alike.
@@ -419,6 +437,19 @@ macro_rules! number {
             fn power(self, exponent: i32) -> Self {
                 number!(@$class power self exponent)
             }
+            type Magnitude = Self;
+            #[inline(always)]
+            fn magnitude(self) -> Self {
+                self.absolute()
+            }
+            #[inline(always)]
+            fn real_part(self) -> Self {
+                self
+            }
+            #[inline(always)]
+            fn imaginary_part(self) -> Self {
+                Self::default()
+            }
         }
         impl Ordered for $t {
             const LARGEST: Self = number!(@$class largest $t);
@@ -464,25 +495,22 @@ number!(float f32 F32 f32s f32 f32);
 number!(float f64 F64 f64s f64 f64);
 
 macro_rules! integer {
-    ($($t:ident)*) => { $(impl Integer for $t {})* };
+    ($($t:ident)*) => { $(
+        impl Bits for $t {}
+        impl Integer for $t {}
+    )* };
 }
+impl Bits for bool {}
 integer!(i8 i16 i32 i64 u8 u16 u32 u64);
 
 macro_rules! inexact {
-    ($($t:ident)*) => { $(
+    ($($t:ident $part:ident)*) => { $(
         impl Inexact for $t {
-            #[inline(always)]
-            fn over(self, other: Self) -> Self {
-                self / other
-            }
-            #[inline(always)]
-            fn square_root(self) -> Self {
-                self.sqrt()
-            }
+            type Part = $part;
         }
     )* };
 }
-inexact!(f32 f64 Complex32 Complex64);
+inexact!(f32 f32 f64 f64 Complex32 f32 Complex64 f64);
 impl Float for f32 {}
 impl Float for f64 {}
 
@@ -552,9 +580,25 @@ macro_rules! complex {
             fn power(self, exponent: i32) -> Self {
                 self.powi(exponent)
             }
+            type Magnitude = $part;
+            #[inline(always)]
+            fn magnitude(self) -> $part {
+                self.re.hypot(self.im)
+            }
+            #[inline(always)]
+            fn real_part(self) -> $part {
+                self.re
+            }
+            #[inline(always)]
+            fn imaginary_part(self) -> $part {
+                self.im
+            }
         }
         impl ComplexNumber for $t {
-            type Part = $part;
+            #[inline(always)]
+            fn conjugate(self) -> Self {
+                $t::new(self.re, -self.im)
+            }
         }
     };
 }

@@ -176,10 +176,11 @@ pub(crate) fn elementwise(operation: Operation, operands: Vec<Operand>) -> Resul
             .collect()
     };
     let inputs = exprs(&operands);
-    let dtype = inputs.first().expect("an operation has an array among its operands").dtype;
-    if operation == Operation::Cast(dtype) {
+    if operation == Operation::Cast(inputs.first().expect("an operation has an array among its operands").dtype) {
         return Ok(Arc::clone(&inputs[0]));
     }
+    let dtypes: SmallVec<[DType; 2]> = operands.iter().map(Operand::dtype).collect();
+    let dtype = operation.result(&dtypes);
     let axes = broadcast(operation.name(), &inputs)?;
     let operands: SmallVec<[Operand; 2]> = operands
         .into_iter()
@@ -201,8 +202,7 @@ pub(crate) fn elementwise(operation: Operation, operands: Vec<Operand>) -> Resul
         };
     }
     let parameters = parameters.finish();
-    let kind = Kind::Elementwise { operation, operands };
-    Ok(Expr::new(operation.name(), parameters, operation.result(dtype), chunks, kind))
+    Ok(Expr::new(operation.name(), parameters, dtype, chunks, Kind::Elementwise { operation, operands }))
 }
 
 /// The chunks of the axes of what arrays broadcast to.

@@ -26,7 +26,8 @@ use crate::chunks::{Chunking, Shape, starts};
 use crate::dtype::{Element, with_dtype};
 use crate::expr::{Expr, Kind};
 use crate::fold::{CombineKernel, Finish, reduce_block};
-use crate::program::{Action, Fusion, Program, compile};
+use crate::map::Function;
+use crate::program::{Action, Fusion, Program, Step, compile};
 use crate::rechunk::{RechunkKernel, parts};
 use crate::reduce::ReduceOp;
 use crate::tile::execute;
@@ -297,7 +298,7 @@ impl Kernel for RegionKernel {
         let mut names: Vec<&str> = Vec::new();
         for step in &self.program.steps {
             let name = match &step.action {
-                Action::Apply(operation) => operation.name(),
+                Action::Apply(operation) => step.function().map_or(operation.name(), |function| function.label()),
                 Action::Draw(_) => "uniform",
                 Action::Absorbed => continue,
             };
@@ -315,13 +316,21 @@ impl Kernel for RegionKernel {
         }
     }
 
+    fn portability(&self) -> Result<(), String> {
+        self.program.steps.iter().filter_map(Step::function).try_for_each(Function::portability)
+    }
+
+    fn runs_user_code(&self) -> bool {
+        self.program.steps.iter().any(|step| step.function().is_some())
+    }
+
     /// By its elements and steps: what it draws is not read, and what it reduces is not written.
     fn nanoseconds(&self, block: u32) -> Option<u64> {
         let elements: usize = self.chunks.block_shape(&self.chunks.index_of(block)).iter().product();
-        // Measured, in quarters of a nanosecond: a draw takes about 1 ns an element, a step in the cache a quarter.
+        // Measured, in quarters of a nanosecond: a draw takes about 1 ns an element, a cheap step in the cache a quarter.
         let quarters = |action: &Action| match action {
             Action::Draw(_) => 4,
-            Action::Apply(_) => 1,
+            Action::Apply(operation) => operation.quarters(),
             Action::Absorbed => 0,
         };
         let steps: u64 = self.program.steps.iter().map(|step| quarters(&step.action)).sum();

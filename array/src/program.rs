@@ -21,6 +21,7 @@ use smallvec::SmallVec;
 use crate::array::Operand;
 use crate::dtype::{DType, Scalar};
 use crate::expr::{Expr, Kind, Uniform};
+use crate::map::Function;
 use crate::operations::Operation;
 
 /// Steps over registers, run for each tile of a block.
@@ -38,9 +39,10 @@ pub(crate) struct Program {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Step {
     pub(crate) action: Action,
-    /// The type of the operands.
-    pub(crate) dtype: DType,
     pub(crate) operands: SmallVec<[Source; 2]>,
+    /// The types of the operands.
+    pub(crate) dtypes: SmallVec<[DType; 2]>,
+    pub(crate) result: DType,
     /// Which operands are squared on their way in.
     pub(crate) squared: (bool, bool),
     pub(crate) target: u32,
@@ -127,26 +129,23 @@ impl Compiler {
     fn step(&mut self, expr: &Arc<Expr>) {
         let source = match &expr.kind {
             Kind::Full(scalar) => Source::Scalar(*scalar),
-            Kind::Uniform(draws) => self.push(Action::Draw(draws.clone()), expr.dtype, SmallVec::new()),
+            Kind::Uniform(draws) => self.push(Action::Draw(draws.clone()), SmallVec::new(), SmallVec::new(), expr.dtype),
             Kind::Elementwise { operation, operands } => {
-                let dtype = expr.inputs()[0].dtype;
-                let operands = operands
-                    .iter()
-                    .map(|operand| match operand {
-                        Operand::Expr(expr) => self.values[&expr.name],
-                        Operand::Scalar(scalar) => Source::Scalar(*scalar),
-                    })
-                    .collect();
-                self.push(Action::Apply(*operation), dtype, operands)
+                let source = |operand: &Operand| match operand {
+                    Operand::Expr(expr) => self.values[&expr.name],
+                    Operand::Scalar(scalar) => Source::Scalar(*scalar),
+                };
+                let (sources, dtypes) = (operands.iter().map(source).collect(), operands.iter().map(Operand::dtype).collect());
+                self.push(Action::Apply(operation.clone()), sources, dtypes, expr.dtype)
             }
             _ => unreachable!("only steps are compiled"),
         };
         self.values.insert(expr.name.clone(), source);
     }
 
-    fn push(&mut self, action: Action, dtype: DType, operands: SmallVec<[Source; 2]>) -> Source {
+    fn push(&mut self, action: Action, operands: SmallVec<[Source; 2]>, dtypes: SmallVec<[DType; 2]>, result: DType) -> Source {
         let target = self.steps.len() as u32;
-        self.steps.push(Step { action, dtype, operands, squared: (false, false), target });
+        self.steps.push(Step { action, operands, dtypes, result, squared: (false, false), target });
         Source::Register(target)
     }
 }
@@ -155,17 +154,17 @@ impl Program {
     /// The last step, if it compares and what it finds is the result: a reduction can count without storing it.
     pub(crate) fn last_comparison(&self) -> Option<&Step> {
         let last = self.steps.last()?;
-        let compares = matches!(last.action, Action::Apply(operation) if operation.is_comparison());
+        let compares = matches!(&last.action, Action::Apply(operation) if operation.is_comparison());
         (compares && self.result == Source::Register(last.target)).then_some(last)
     }
 }
 
 impl Step {
-    /// The type of the result.
-    pub(crate) fn result(&self) -> DType {
-        match self.action {
-            Action::Apply(operation) => operation.result(self.dtype),
-            Action::Draw(_) | Action::Absorbed => self.dtype,
+    /// The function of the user's that it calls, if it does.
+    pub(crate) fn function(&self) -> Option<&Function> {
+        match &self.action {
+            Action::Apply(Operation::Call(function)) => Some(function),
+            _ => None,
         }
     }
 }
@@ -181,7 +180,7 @@ fn absorb_squares(mut steps: Vec<Step>, result: Source) -> Vec<Step> {
     let mut absorbed = vec![false; steps.len()];
     for i in 0..steps.len() {
         let sums = matches!(steps[i].action, Action::Apply(Operation::Add | Operation::Subtract));
-        if !sums || !matches!(steps[i].dtype, DType::F32 | DType::F64) {
+        if !sums || !matches!(steps[i].result, DType::F32 | DType::F64) {
             continue;
         }
         for at in 0..2 {
@@ -223,7 +222,7 @@ fn allocate(mut steps: Vec<Step>, result: Source) -> (Vec<Step>, Source, Vec<(DT
         if matches!(steps[i].action, Action::Absorbed) {
             continue;
         }
-        let dtype = steps[i].result();
+        let dtype = steps[i].result;
         places[i] = match free.iter().rposition(|(d, _)| *d == dtype) {
             Some(at) => free.swap_remove(at).1,
             None => {
@@ -245,7 +244,7 @@ fn allocate(mut steps: Vec<Step>, result: Source) -> (Vec<Step>, Source, Vec<(DT
             }
         }
         for r in freed {
-            free.push((steps[r as usize].result(), places[r as usize]));
+            free.push((steps[r as usize].result, places[r as usize]));
         }
         for operand in &mut steps[i].operands {
             if let Source::Register(r) = operand {

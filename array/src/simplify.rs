@@ -199,7 +199,7 @@ fn push_down<P>(
                     Operand::Expr(_) => Operand::Expr(Arc::clone(&done[ids.next().expect("one for each operand")])),
                     scalar => scalar.clone(),
                 });
-                let changed = elementwise(*operation, operands.collect())?;
+                let changed = elementwise(operation.clone(), operands.collect())?;
                 done.insert(own, changed);
             }
         }

@@ -6,6 +6,8 @@ mod all {
     mod chunking;
     mod elementwise;
     mod errors;
+    mod map;
+    mod numpy;
     mod oracle;
     mod pi;
     mod random;
