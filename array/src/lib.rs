@@ -29,15 +29,20 @@
 
 mod arithmetic;
 mod array;
+mod axes;
 mod block;
 mod blockwise;
+mod broadcast;
 mod chunks;
 mod concatenate;
+mod creation;
 mod display;
 mod dtype;
 mod error;
 mod expr;
 mod fold;
+mod gather;
+mod iota;
 mod lower;
 mod operations;
 mod program;
@@ -50,8 +55,10 @@ mod view;
 
 pub use array::Array;
 pub use block::Block;
+pub use broadcast::{broadcast_arrays, unify_chunks};
 pub use chunks::Chunks;
 pub use concatenate::{concatenate, stack};
+pub use creation::{Indexing, fromfunction, indices, meshgrid};
 pub use dtype::{Complex32, Complex64, ComplexNumber, DType, Element, Float, Inexact, Integer, Number, Ordered, Real};
 pub use error::{Error, Result};
 pub use expr::IntoOperand;

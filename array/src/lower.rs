@@ -61,7 +61,7 @@ pub(crate) fn lower(root: &Arc<Expr>, fuse: bool) -> Graph {
 fn layers_of(expr: &Arc<Expr>, fuse: bool) -> (Vec<Layer>, Vec<Arc<Expr>>) {
     match &expr.kind {
         Kind::Values(values) => (vec![Layer::values(expr.name.clone(), &expr.chunks.grid(), values.to_vec())], Vec::new()),
-        Kind::Full(_) | Kind::Uniform(_) | Kind::Elementwise { .. } => {
+        Kind::Full(_) | Kind::Iota(_) | Kind::Uniform(_) | Kind::Elementwise { .. } => {
             let (program, inputs) = compile(expr, if fuse { Fusion::Region } else { Fusion::Root });
             let kernel = RegionKernel::new(program, expr.chunks.clone(), None);
             (vec![region_layer(expr.name.clone(), &expr.chunks.grid(), &expr.chunks, &inputs, kernel, sizes(expr))], inputs)
@@ -279,13 +279,13 @@ struct RegionKernel {
     program: Program,
     chunks: Chunking,
     reduce: Option<(ReduceOp, Finish)>,
-    /// Where the chunks of each axis start; needed by draws only.
+    /// Where the chunks of each axis start; needed by draws and positions only.
     starts: Vec<Vec<usize>>,
 }
 
 impl RegionKernel {
     fn new(program: Program, chunks: Chunking, reduce: Option<(ReduceOp, Finish)>) -> RegionKernel {
-        let draws = program.steps.iter().any(|step| matches!(step.action, Action::Draw(_)));
+        let draws = program.steps.iter().any(|step| matches!(step.action, Action::Draw(_) | Action::Count(_)));
         let starts = if draws { chunks.axes().iter().map(|axis| starts(axis)).collect() } else { Vec::new() };
         RegionKernel { program, chunks, reduce, starts }
     }
@@ -299,6 +299,7 @@ impl Kernel for RegionKernel {
             let name = match &step.action {
                 Action::Apply(operation) => operation.name(),
                 Action::Draw(_) => "uniform",
+                Action::Count(_) => "iota",
                 Action::Absorbed => continue,
             };
             names.extend([step.squared.0, step.squared.1].into_iter().filter(|squared| *squared).map(|_| "square"));
@@ -321,7 +322,7 @@ impl Kernel for RegionKernel {
         // Measured, in quarters of a nanosecond: a draw takes about 2 ns an element, a step in the cache a quarter.
         let quarters = |action: &Action| match action {
             Action::Draw(_) => 8,
-            Action::Apply(_) => 1,
+            Action::Apply(_) | Action::Count(_) => 1,
             Action::Absorbed => 0,
         };
         let steps: u64 = self.program.steps.iter().map(|step| quarters(&step.action)).sum();

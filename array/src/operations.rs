@@ -53,6 +53,8 @@ macro_rules! enums {
             $($b,)* $($c,)* $($u,)*
             /// To a whole power.
             Power(i32),
+            /// The first operand, repeated to the shape that it has with the second.
+            Broadcast,
             /// To another type.
             Cast(DType),
         }
@@ -63,6 +65,7 @@ macro_rules! enums {
                 match self {
                     $(Operation::$b => $bname,)* $(Operation::$c => $cname,)* $(Operation::$u => $uname,)*
                     Operation::Power(_) => "power",
+                    Operation::Broadcast => "broadcast_to",
                     Operation::Cast(_) => "astype",
                 }
             }

@@ -21,6 +21,7 @@ use smallvec::SmallVec;
 use crate::array::Operand;
 use crate::dtype::{DType, Scalar};
 use crate::expr::{Expr, Kind, Uniform};
+use crate::iota::Iota;
 use crate::operations::Operation;
 
 /// Steps over registers, run for each tile of a block.
@@ -50,6 +51,7 @@ pub(crate) struct Step {
 pub(crate) enum Action {
     Apply(Operation),
     Draw(Uniform),
+    Count(Iota),
     /// Nothing: another step does it. Gone once registers are allocated.
     Absorbed,
 }
@@ -64,7 +66,7 @@ pub(crate) enum Source {
 
 /// Whether a node can be a step of a program for blocks of its chunks.
 pub(crate) fn is_step(expr: &Expr) -> bool {
-    matches!(expr.kind, Kind::Elementwise { .. } | Kind::Uniform(_) | Kind::Full(_))
+    matches!(expr.kind, Kind::Elementwise { .. } | Kind::Uniform(_) | Kind::Iota(_) | Kind::Full(_))
 }
 
 /// How much of an expression a program takes in.
@@ -128,6 +130,7 @@ impl Compiler {
         let source = match &expr.kind {
             Kind::Full(scalar) => Source::Scalar(*scalar),
             Kind::Uniform(draws) => self.push(Action::Draw(draws.clone()), expr.dtype, SmallVec::new()),
+            Kind::Iota(iota) => self.push(Action::Count(iota.clone()), expr.dtype, SmallVec::new()),
             Kind::Elementwise { operation, operands } => {
                 let dtype = expr.inputs()[0].dtype;
                 let operands = operands
@@ -165,7 +168,7 @@ impl Step {
     pub(crate) fn result(&self) -> DType {
         match self.action {
             Action::Apply(operation) => operation.result(self.dtype),
-            Action::Draw(_) | Action::Absorbed => self.dtype,
+            Action::Draw(_) | Action::Count(_) | Action::Absorbed => self.dtype,
         }
     }
 }

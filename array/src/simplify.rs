@@ -16,6 +16,7 @@ use crate::array::Operand;
 use crate::chunks::Chunking;
 use crate::error::Result;
 use crate::expr::{Expr, Kind, Uniform, elementwise};
+use crate::iota::iota;
 use crate::view::{Item, sliced_chunks};
 
 /// A slice of an array, given as one item for each of its axes, and new axes between.
@@ -35,6 +36,7 @@ fn slice_here(input: &Arc<Expr>, items: &Vec<Item>) -> Result<Option<Arc<Expr>>>
     let chunks = sliced_chunks(&input.chunks, items)?;
     Ok(Some(match &input.kind {
         Kind::Full(scalar) => full(*scalar, chunks),
+        Kind::Iota(positions) => iota(positions.slice(items), chunks),
         Kind::Uniform(draws) => {
             let mut start = draws.start;
             let mut strides = SmallVec::new();
@@ -115,6 +117,7 @@ fn transpose_here(input: &Arc<Expr>, axes: &Vec<usize>) -> Result<Option<Arc<Exp
     Ok(Some(match &input.kind {
         Kind::Elementwise { .. } => return Ok(None),
         Kind::Full(scalar) => full(*scalar, chunks),
+        Kind::Iota(positions) => iota(positions.transpose(axes), chunks),
         Kind::Uniform(draws) => {
             let strides = axes.iter().map(|&axis| draws.strides[axis]).collect();
             uniform(Uniform { strides, ..draws.clone() }, chunks)
@@ -150,6 +153,7 @@ fn rechunk_here(input: &Arc<Expr>, chunks: &Chunking) -> Result<Option<Arc<Expr>
     Ok(Some(match &input.kind {
         Kind::Elementwise { .. } => return Ok(None),
         Kind::Full(scalar) => full(*scalar, chunks.clone()),
+        Kind::Iota(positions) => iota(positions.clone(), chunks.clone()),
         Kind::Uniform(draws) => uniform(draws.clone(), chunks.clone()),
         // What stands below new chunks is no operation either.
         Kind::Rechunk { input } => return rechunk_here(input, chunks),

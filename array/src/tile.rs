@@ -10,6 +10,7 @@ use crate::dtype::{
     Complex32, Complex64, DType, Element, Float, Inexact, Number, Real, for_each_dtype, with_dtype, with_inexact, with_number,
     with_ordered, with_real,
 };
+use crate::iota::Counting;
 use crate::operations::{Operation, operations};
 use crate::program::{Action, Program, Source, Step};
 use crate::random::Drawing;
@@ -165,12 +166,17 @@ fn each_tile(
     let views = inputs.iter().map(|block| AnyView::new(block, shape)).collect::<Result<Vec<_>, _>>()?;
     let drawing = |step: &Step| match &step.action {
         Action::Draw(draws) => Some(Drawing::new(draws, shape, start)),
-        Action::Apply(_) | Action::Absorbed => None,
+        Action::Apply(_) | Action::Count(_) | Action::Absorbed => None,
+    };
+    let counting = |step: &Step| match &step.action {
+        Action::Count(iota) => Some(Counting::new(iota, shape, start)),
+        _ => None,
     };
     let mut frame = Frame {
         registers: Registers::default(),
         inputs: views.iter().map(|view| view.tiles(shape)).collect(),
         drawings: steps.iter().map(drawing).collect(),
+        countings: steps.iter().map(counting).collect(),
         start: 0,
         n: 0,
         arch: Arch::new(),
@@ -195,6 +201,8 @@ struct Frame<'a> {
     inputs: Vec<AnyTiles<'a>>,
     /// The generators of the steps that draw.
     drawings: Vec<Option<Drawing>>,
+    /// The positions of the steps that count.
+    countings: Vec<Option<Counting>>,
     /// The tile: its first element, and how many.
     start: usize,
     n: usize,
@@ -215,6 +223,11 @@ macro_rules! loops {
                         self.drawings[number].as_mut().expect("a drawing step has its generator").fill(&mut target[..self.n]);
                         self.registers.f64s[step.target as usize] = target;
                     }
+                    Action::Count(_) => {
+                        let mut target = std::mem::take(&mut self.registers.i64s[step.target as usize]);
+                        self.countings[number].as_mut().expect("a counting step has its positions").fill(&mut target[..self.n]);
+                        self.registers.i64s[step.target as usize] = target;
+                    }
                     Action::Absorbed => {}
                     Action::Apply(operation) if step.squared != (false, false) => match (step.dtype, *operation) {
                         (DType::F32, Operation::Add) => self.squares::<f32>(step, |x, y| x + y),
@@ -228,6 +241,7 @@ macro_rules! loops {
                         $(Operation::$c => loops!(@$cclass step.dtype, T => self.binary::<T, bool>(step, |$cx, $cy| $cbody)),)*
                         $(Operation::$u => loops!(@$uclass step.dtype, T => self.unary::<T, T>(step, |$ux| $ubody)),)*
                         Operation::Power(exponent) => with_number!(step.dtype, T => self.unary::<T, T>(step, |x| x.power(exponent)), no_number()),
+                        Operation::Broadcast => with_dtype!(step.dtype, T => self.unary::<T, T>(step, |x| x)),
                         Operation::Cast(to) => with_dtype!(step.dtype, T => with_dtype!(to, R => self.unary::<T, R>(step, |x| R::cast_from(x)))),
                     },
                 }

@@ -82,7 +82,7 @@ impl<T: Element> Array<T> {
     pub fn rechunk(&self, chunks: impl Into<crate::Chunks>) -> Array<T> {
         Array::of(|| {
             let expr = self.expr()?;
-            let chunks = chunks.into().of_shape(&expr.shape())?;
+            let chunks = chunks.into().of_dtype(&expr.shape(), T::DTYPE, Some(&expr.chunks))?;
             simplify::rechunk(&expr, chunks)
         })
     }
