@@ -89,7 +89,7 @@ impl<T: Element> Array<T> {
 }
 
 /// A slice in the terms of this module: all axes named, positions from the start, ranges clipped.
-fn items(info: &[SliceInfoElem], shape: &[usize]) -> Result<Vec<Item>> {
+pub(crate) fn items(info: &[SliceInfoElem], shape: &[usize]) -> Result<Vec<Item>> {
     let indices = info.iter().filter(|elem| !matches!(elem, SliceInfoElem::NewAxis)).count();
     if indices > shape.len() {
         return Err(Error::TooManyIndices { indices, shape: shape.to_vec() });
