@@ -195,7 +195,7 @@ impl fmt::Debug for Gather {
 impl BlockOp for Gather {
     fn layers(&self, expr: &Expr, inputs: &[Arc<Expr>]) -> Vec<Layer> {
         let plan = Plan { operation: self.operation, maps: &self.maps, chunks: expr.chunks.axes(), fill: self.fill };
-        vec![gather_layer(expr.name.clone(), &inputs[0], &plan, sizes(expr), &Func::kernel)]
+        vec![gather_layer(expr.name.clone(), &inputs[0], &plan, &expr.chunks.grid(), sizes(expr), &Func::kernel)]
     }
 }
 
@@ -208,8 +208,15 @@ pub(crate) struct Plan<'a> {
     pub(crate) fill: Scalar,
 }
 
-/// A layer whose tasks gather a block each; `func` says what they do with it.
-pub(crate) fn gather_layer(name: Name, input: &Expr, plan: &Plan<'_>, sizes: Sizes, func: &dyn Fn(GatherKernel) -> Func) -> Layer {
+/// A layer whose tasks gather a block each; `func` says what they do with it. The layer's grid may have further axes, of one block.
+pub(crate) fn gather_layer(
+    name: Name,
+    input: &Expr,
+    plan: &Plan<'_>,
+    layer_grid: &[u32],
+    sizes: Sizes,
+    func: &dyn Fn(GatherKernel) -> Func,
+) -> Layer {
     let axes: Vec<Vec<AxisBlock>> =
         plan.maps.iter().zip(plan.chunks).zip(input.chunks.axes()).map(|((map, new), old)| axis_blocks(map, new, old)).collect();
     // Long lists of positions go to the tasks that need them, a function for each chunk along their axis.
@@ -218,7 +225,7 @@ pub(crate) fn gather_layer(name: Name, input: &Expr, plan: &Plan<'_>, sizes: Siz
     let grid: SmallVec<[u32; 4]> = axes.iter().map(|blocks| blocks.len() as u32).collect();
     let chunks: Vec<Vec<Vec<u32>>> =
         axes.iter().map(|blocks| blocks.iter().map(|block| block.sources.iter().map(|(chunk, _)| *chunk as u32).collect()).collect()).collect();
-    let mut layer = GridBuilder::new(name, &grid);
+    let mut layer = GridBuilder::new(name, layer_grid);
     let kernel = |axes: Vec<Arc<Vec<AxisBlock>>>| GatherKernel {
         operation: plan.operation.into(),
         dtype: input.dtype,

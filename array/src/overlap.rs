@@ -305,7 +305,7 @@ impl BlockOp for MapOverlap {
         let margins = Arc::new(margins.clone());
         let plan = Plan { operation: self.operation, maps, chunks, fill: *fill };
         let kernel = |gather| Func::kernel(OverlapKernel { gather, func: self.func.clone(), dtype: expr.dtype, margins: Arc::clone(&margins) });
-        vec![gather_layer(expr.name.clone(), &inputs[0], &plan, sizes(expr), &kernel)]
+        vec![gather_layer(expr.name.clone(), &inputs[0], &plan, &expr.chunks.grid(), sizes(expr), &kernel)]
     }
 }
 

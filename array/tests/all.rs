@@ -9,7 +9,9 @@ mod all {
     mod oracle;
     mod pi;
     mod random;
+    mod recorded;
     mod reductions;
+    mod shapes;
     mod slicing;
     mod text;
 }

@@ -1,6 +1,6 @@
 //! Every elementwise operation, swept over types and chunkings, against ndarray.
 
-use arras_array::{Array, Chunks, DType, Element, Number, Ordered};
+use arras_array::{Array, Chunks, DType, Element, Ordered};
 use ndarray::{Array2, ArrayD, IxDyn};
 use proptest::prelude::*;
 
