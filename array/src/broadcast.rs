@@ -58,7 +58,7 @@ impl<T: Element> Array<T> {
                     let size = room.min(shape[axis].max(1));
                     room = (room / size).max(1);
                     let n = shape[axis].div_ceil(size).max(1);
-                    crate::gather::even(shape[axis], shape[axis].div_ceil(n).max(1))
+                    crate::chunks::even(shape[axis], shape[axis].div_ceil(n).max(1))
                 };
             }
             to_chunks(&expr, &Chunking::new(axes)?)

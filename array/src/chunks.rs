@@ -323,6 +323,16 @@ pub(crate) fn starts(chunks: &[usize]) -> Vec<usize> {
         .collect()
 }
 
+/// A length cut into chunks of one size, and the rest.
+pub(crate) fn even(length: usize, size: usize) -> Vec<usize> {
+    if length == 0 {
+        return vec![0];
+    }
+    let mut chunks = vec![size; length / size];
+    chunks.extend(Some(length % size).filter(|&rest| rest > 0));
+    chunks
+}
+
 /// The coarsest chunks that both cut at every place where one of them cuts.
 pub(crate) fn refine(a: &[usize], b: &[usize]) -> Vec<usize> {
     let mut refined = Vec::with_capacity(a.len().max(b.len()));

@@ -89,7 +89,7 @@ impl<T: Element> Array<T> {
                 let mut runs = vec![Run::range(0..length)];
                 if over > 0 {
                     let size = own.iter().copied().max().unwrap_or(1).max(1);
-                    let margin = crate::gather::even(over, size);
+                    let margin = crate::chunks::even(over, size);
                     (runs, chunks) = if k > 0 {
                         (vec![Run::Fill(over), runs[0]], [margin, chunks].concat())
                     } else {

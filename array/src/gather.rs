@@ -21,7 +21,7 @@ use smallvec::SmallVec;
 
 use crate::block::Block;
 use crate::blockwise::{BlockOp, node};
-use crate::chunks::{Chunking, Shape, starts};
+use crate::chunks::{Chunking, Shape, even, starts};
 use crate::dtype::{DType, Element, Scalar, with_dtype};
 use crate::error::Result;
 use crate::expr::Expr;
@@ -160,16 +160,6 @@ pub(crate) fn natural_chunks(runs: &[Run], chunks: &[usize]) -> Vec<usize> {
         }
     }
     cut
-}
-
-/// A length cut into chunks of one size, and the rest.
-pub(crate) fn even(length: usize, size: usize) -> Vec<usize> {
-    if length == 0 {
-        return vec![0];
-    }
-    let mut chunks = vec![size; length / size];
-    chunks.extend(Some(length % size).filter(|&rest| rest > 0));
-    chunks
 }
 
 /// How many positions from one on stay in a chunk.

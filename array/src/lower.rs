@@ -22,12 +22,13 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::block::Block;
+use crate::blockwise::stage;
 use crate::chunks::{Chunking, Shape, starts};
-use crate::dtype::{Element, with_dtype};
+use crate::dtype::{DType, Element, with_dtype};
 use crate::expr::{Expr, Kind};
 use crate::fold::{CombineKernel, Finish, reduce_block};
 use crate::program::{Action, Fusion, Program, compile};
-use crate::rechunk::{RechunkKernel, parts};
+use crate::rechunk::{RechunkKernel, parts, stages};
 use crate::reduce::ReduceOp;
 use crate::tile::execute;
 use crate::view::{AxisPart, Item, SliceKernel, TransposeKernel, cut};
@@ -81,7 +82,7 @@ fn layers_of(expr: &Arc<Expr>, fuse: bool) -> (Vec<Layer>, Vec<Arc<Expr>>) {
             layer.sizes(sizes(expr));
             (vec![layer.build()], vec![Arc::clone(input)])
         }
-        Kind::Rechunk { input } => (vec![rechunk_layer(expr, input)], vec![Arc::clone(input)]),
+        Kind::Rechunk { input } => (rechunk_layers(expr, input), vec![Arc::clone(input)]),
         Kind::Blocks { op, inputs } => (op.layers(expr, inputs), inputs.to_vec()),
     }
 }
@@ -178,15 +179,29 @@ fn slice_layer(expr: &Expr, items: &[Item], input: &Expr) -> Layer {
     layer.build()
 }
 
-fn rechunk_layer(expr: &Expr, input: &Expr) -> Layer {
-    let strides = input.chunks.strides();
-    let parts: Vec<_> = input.chunks.axes().iter().zip(expr.chunks.axes()).map(|(old, new)| parts(old, new)).collect();
-    let kernel = RechunkKernel { dtype: expr.dtype, chunks: expr.chunks.clone(), parts: parts.clone() };
-    let mut layer = GridBuilder::new(expr.name.clone(), &expr.chunks.grid());
+/// A layer for each stage on the way to the new chunks.
+fn rechunk_layers(expr: &Expr, input: &Expr) -> Vec<Layer> {
+    let stages = stages(&input.chunks, &expr.chunks);
+    let mut layers = Vec::with_capacity(stages.len() + 1);
+    let mut from = (input.name.clone(), input.chunks.clone());
+    for (i, chunks) in stages.into_iter().enumerate() {
+        let name = stage(expr, &format!("stage-{i}"));
+        layers.push(rechunk_layer(name.clone(), &chunks, (&from.0, &from.1), expr.dtype));
+        from = (name, chunks);
+    }
+    layers.push(rechunk_layer(expr.name.clone(), &expr.chunks, (&from.0, &from.1), expr.dtype));
+    layers
+}
+
+fn rechunk_layer(name: Name, chunks: &Chunking, (input, old): (&Name, &Chunking), dtype: DType) -> Layer {
+    let strides = old.strides();
+    let parts: Vec<_> = old.axes().iter().zip(chunks.axes()).map(|(old, new)| parts(old, new)).collect();
+    let kernel = RechunkKernel { dtype, chunks: chunks.clone(), parts: parts.clone() };
+    let mut layer = GridBuilder::new(name, &chunks.grid());
     let func = layer.func(Func::kernel(kernel));
-    let from = layer.depends_on(input.name.clone());
+    let from = layer.depends_on(input.clone());
     let mut flats: Vec<u32> = Vec::new();
-    each_block(&expr.chunks, |index| {
+    each_block(chunks, |index| {
         flats.clear();
         flats.push(0);
         for (axis, &i) in index.iter().enumerate() {
@@ -196,7 +211,7 @@ fn rechunk_layer(expr: &Expr, input: &Expr) -> Layer {
         }
         layer.call(func, flats.iter().map(|&flat| (from, flat)));
     });
-    layer.sizes(sizes(expr));
+    layer.sizes(sizes_of(chunks, dtype.size()));
     layer.build()
 }
 

@@ -1,9 +1,10 @@
 //! Arrays with a margin.
 
 use crate::array::Array;
+use crate::chunks::even;
 use crate::dtype::{DType, Element, Real};
 use crate::error::{Error, Result};
-use crate::gather::{Run, even, gather, zero};
+use crate::gather::{Run, gather, zero};
 use crate::operations::Operation;
 use crate::reduce::Axes;
 use crate::concatenate;

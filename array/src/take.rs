@@ -3,9 +3,10 @@
 use ndarray::SliceInfoElem;
 
 use crate::array::Array;
+use crate::chunks::even;
 use crate::dtype::Element;
 use crate::error::{Error, Result};
-use crate::gather::{Run, even, gather, gather_axis, natural_chunks, runs_of, whole, zero};
+use crate::gather::{Run, gather, gather_axis, natural_chunks, runs_of, whole, zero};
 use crate::reduce::axis_of;
 use crate::view;
 

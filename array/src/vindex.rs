@@ -17,11 +17,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::array::Array;
 use crate::blockwise::{BlockOp, block, node, stage, value};
-use crate::chunks::{Chunking, starts};
+use crate::chunks::{Chunking, even, starts};
 use crate::dtype::{DType, Element, with_dtype};
 use crate::error::{Error, Result};
 use crate::expr::Expr;
-use crate::gather::even;
 use crate::lower::{each_block, sizes, sizes_of};
 use crate::take::position_of;
 
