@@ -51,6 +51,7 @@ mod operations;
 mod overlap;
 mod pad;
 mod program;
+mod push;
 mod random;
 mod rechunk;
 mod reduce;

@@ -6,7 +6,9 @@ mod all {
     mod chunking;
     mod elementwise;
     mod errors;
+    mod gathering;
     mod oracle;
+    mod overlapping;
     mod pi;
     mod random;
     mod recorded;
