@@ -69,7 +69,8 @@ impl<T: Element> Array<T> {
             result.resize(shape.len() + axes.as_ref().len(), 1);
             let new = axes_of("expand_dims", axes.as_ref(), &result)?;
             let mut own = shape.iter();
-            let item = |axis| if new.contains(&axis) { Item::NewAxis } else { Item::whole(*own.next().expect("the other axes are the array's")) };
+            let item =
+                |axis| if new.contains(&axis) { Item::NewAxis } else { Item::whole(*own.next().expect("the other axes are the array's")) };
             simplify::slice(&expr, (0..result.len()).map(item).collect())
         })
     }

@@ -19,7 +19,10 @@ pub(crate) fn to_chunks(input: &Arc<Expr>, chunks: &Chunking) -> Result<Arc<Expr
         return simplify::rechunk(input, chunks.clone());
     }
     let input = fit(input, chunks.axes())?;
-    elementwise(Operation::Broadcast, vec![Operand::Expr(Arc::clone(&input)), Operand::Expr(simplify::full(zero(input.dtype), chunks.clone()))])
+    elementwise(
+        Operation::Broadcast,
+        vec![Operand::Expr(Arc::clone(&input)), Operand::Expr(simplify::full(zero(input.dtype), chunks.clone()))],
+    )
 }
 
 impl<T: Element> Array<T> {
@@ -48,7 +51,10 @@ impl<T: Element> Array<T> {
             }
             // Repeated axes are cut so that a block stays within the usual size.
             let stays = |axis: usize| axis >= missing && own[axis - missing] == shape[axis];
-            let kept: usize = (0..shape.len()).filter(|&axis| stays(axis)).map(|axis| expr.chunks.axes()[axis - missing].iter().copied().max().unwrap_or(1).max(1)).product();
+            let kept: usize = (0..shape.len())
+                .filter(|&axis| stays(axis))
+                .map(|axis| expr.chunks.axes()[axis - missing].iter().copied().max().unwrap_or(1).max(1))
+                .product();
             let mut room = (crate::chunks::AUTO_NBYTES / T::DTYPE.size() / kept).max(1);
             let mut axes = vec![Vec::new(); shape.len()];
             for axis in (0..shape.len()).rev() {

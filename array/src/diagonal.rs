@@ -104,7 +104,9 @@ impl<T: Element> Array<T> {
                 select("diag", band(&square, Operation::Equal, k).expr()?, row, zeros)
             }),
             2 => self.diagonal(k, 0, 1),
-            _ => Array::of(|| Err(Error::argument("diag", format!("shape {:?} has neither one axis nor two", self.expr()?.shape().as_slice())))),
+            _ => Array::of(|| {
+                Err(Error::argument("diag", format!("shape {:?} has neither one axis nor two", self.expr()?.shape().as_slice())))
+            }),
         }
     }
 

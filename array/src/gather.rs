@@ -99,7 +99,13 @@ pub(crate) fn gather(
 }
 
 /// Elements of an input along one axis, the other axes as they are. `fill` is the type's default.
-pub(crate) fn gather_axis(operation: &'static str, input: &Arc<Expr>, axis: usize, runs: Vec<Run>, chunks: Vec<usize>) -> Result<Arc<Expr>> {
+pub(crate) fn gather_axis(
+    operation: &'static str,
+    input: &Arc<Expr>,
+    axis: usize,
+    runs: Vec<Run>,
+    chunks: Vec<usize>,
+) -> Result<Arc<Expr>> {
     let mut maps: Vec<Vec<Run>> = input.shape().iter().map(|&length| whole(length)).collect();
     let mut axes = input.chunks.axes().to_vec();
     maps[axis] = runs;
@@ -213,8 +219,10 @@ pub(crate) fn gather_layer(
     let has_list = |blocks: &Vec<AxisBlock>| blocks.iter().any(|block| block.sources.iter().any(|(_, source)| !source.list.is_empty()));
     let by = axes.iter().position(has_list);
     let grid: SmallVec<[u32; 4]> = axes.iter().map(|blocks| blocks.len() as u32).collect();
-    let chunks: Vec<Vec<Vec<u32>>> =
-        axes.iter().map(|blocks| blocks.iter().map(|block| block.sources.iter().map(|(chunk, _)| *chunk as u32).collect()).collect()).collect();
+    let chunks: Vec<Vec<Vec<u32>>> = axes
+        .iter()
+        .map(|blocks| blocks.iter().map(|block| block.sources.iter().map(|(chunk, _)| *chunk as u32).collect()).collect())
+        .collect();
     let mut layer = GridBuilder::new(name, layer_grid);
     let kernel = |axes: Vec<Arc<Vec<AxisBlock>>>| GatherKernel {
         operation: plan.operation.into(),
@@ -312,7 +320,9 @@ fn axis_blocks(map: &[Run], new: &[usize], old: &[usize]) -> Vec<AxisBlock> {
         let mut sources: Vec<(usize, Source)> = Vec::new();
         for group in pieces.chunk_by(|a, b| a.0 == b.0) {
             let single = |piece: &Piece| piece.n == 1;
-            let many = group.iter().filter(|(_, piece)| single(piece)).count() > FEW && length <= u32::MAX as usize && old[group[0].0] <= u32::MAX as usize;
+            let many = group.iter().filter(|(_, piece)| single(piece)).count() > FEW
+                && length <= u32::MAX as usize
+                && old[group[0].0] <= u32::MAX as usize;
             let mut source = Source::default();
             for (_, piece) in group {
                 if many && single(piece) {
@@ -397,7 +407,7 @@ fn gather_block<T: Element>(axes: &[&AxisBlock], fill: T, inputs: &Inputs<'_>) -
         let counts: Vec<usize> = sources.iter().map(Vec::len).collect();
         for chosen in ndarray::indices(counts) {
             let (mut target, mut source) = (result.view_mut(), block.view());
-            let mut lists: SmallVec<[(usize, &[(u32, u32)]); 2]> = SmallVec::new();
+            let mut lists: SmallVec<[Listed<'_>; 2]> = SmallVec::new();
             for (axis, sections) in sources.iter().enumerate() {
                 match &sections[chosen[axis]] {
                     Section::Range(piece) => {
@@ -429,7 +439,11 @@ fn one_view(axes: &[&AxisBlock]) -> Option<Vec<Piece>> {
 /// The elements of a piece that takes each once.
 fn slice_of(piece: &Piece) -> Slice {
     let (first, span) = (piece.from as isize, (piece.n as isize - 1) * piece.step);
-    if piece.step > 0 { Slice::new(first, Some(first + span + 1), piece.step) } else { Slice::new(first + span, Some(first + 1), piece.step) }
+    if piece.step > 0 {
+        Slice::new(first, Some(first + span + 1), piece.step)
+    } else {
+        Slice::new(first + span, Some(first + 1), piece.step)
+    }
 }
 
 enum Section<'a> {
@@ -453,8 +467,11 @@ fn sections(source: &Source) -> Vec<Section<'_>> {
     sections
 }
 
+/// An axis, and its elements one by one: to, from.
+type Listed<'a> = (usize, &'a [(u32, u32)]);
+
 /// Copies elements: those of the listed axes one by one, the others as they stand.
-fn copy<T: Copy>(mut target: ArrayViewMutD<'_, T>, source: ArrayViewD<'_, T>, lists: &[(usize, &[(u32, u32)])]) {
+fn copy<T: Copy>(mut target: ArrayViewMutD<'_, T>, source: ArrayViewD<'_, T>, lists: &[Listed<'_>]) {
     let Some((&(axis, list), rest)) = lists.split_first() else {
         target.assign(&source);
         return;

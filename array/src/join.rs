@@ -113,7 +113,14 @@ impl<T: Element> Array<T> {
             let indices = indices.as_ref();
             let length = shape[axis];
             let position = |&index: &isize| if index == length as isize { Ok(length) } else { position_of("insert", index, axis, length) };
-            let mut places = indices.iter().map(position).collect::<Result<Vec<usize>>>()?.into_iter().enumerate().map(|(i, at)| (at, i)).collect::<Vec<_>>();
+            let mut places = indices
+                .iter()
+                .map(position)
+                .collect::<Result<Vec<usize>>>()?
+                .into_iter()
+                .enumerate()
+                .map(|(i, at)| (at, i))
+                .collect::<Vec<_>>();
             if places.is_empty() {
                 return Ok(expr);
             }
@@ -124,7 +131,10 @@ impl<T: Element> Array<T> {
             fitting[axis] = if places.len() == 1 { along } else { places.len() };
             let fitted = Array::<T>::of(|| Ok(values.clone())).broadcast_to(fitting.as_slice());
             let fitted = fitted.expr().map_err(|_| {
-                Error::argument("insert", format!("values of shape {:?} do not fit where shape {:?} is wanted", own.as_slice(), fitting.as_slice()))
+                Error::argument(
+                    "insert",
+                    format!("values of shape {:?} do not fit where shape {:?} is wanted", own.as_slice(), fitting.as_slice()),
+                )
             })?;
             places.sort();
             let part = |from: &std::sync::Arc<crate::expr::Expr>, range: std::ops::Range<usize>| {

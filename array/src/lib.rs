@@ -64,8 +64,8 @@ mod svg;
 mod take;
 mod tile;
 mod user;
-mod vindex;
 mod view;
+mod vindex;
 mod window;
 
 pub use array::Array;

@@ -123,13 +123,15 @@ fn halo<T: Element>(operation: &'static str, chunks: &Chunking, depths: &[(usize
         let length: usize = own.iter().sum();
         let beyond = !matches!(boundary, Boundary::None | Boundary::Constant(_) | Boundary::Nearest);
         if beyond && before.max(after) > length {
-            let why = format!("depth {} is more than axis {axis} of length {length} has elements to show beyond its edge", before.max(after));
+            let why =
+                format!("depth {} is more than axis {axis} of length {length} has elements to show beyond its edge", before.max(after));
             return Err(Error::argument(operation, why));
         }
         let (mut map, mut lengths, mut margins) = (Vec::new(), Vec::new(), Vec::new());
         for (start, &n) in starts(own).into_iter().zip(own) {
             if length == 0 {
-                (lengths.push(0), margins.push((0, 0)));
+                lengths.push(0);
+                margins.push((0, 0));
                 continue;
             }
             let end = start + n;
@@ -253,7 +255,10 @@ impl<T: Element> Array<T> {
                     let before = if none && i == 0 { 0 } else { before };
                     let after = if none && i + 1 == own.len() { 0 } else { after };
                     let Some(kept) = n.checked_sub(before).and_then(|n| n.checked_sub(after)) else {
-                        return Err(Error::argument("trim", format!("block {i} of axis {axis}, of length {n}, is shorter than its margins {:?}", (before, after))));
+                        return Err(Error::argument(
+                            "trim",
+                            format!("block {i} of axis {axis}, of length {n}, is shorter than its margins {:?}", (before, after)),
+                        ));
                     };
                     if kept > 0 {
                         map.push(Run::range(start + before..start + before + kept));
@@ -304,7 +309,8 @@ impl BlockOp for MapOverlap {
         let Halo { maps, chunks, margins, fill } = &self.halo;
         let margins = Arc::new(margins.clone());
         let plan = Plan { operation: self.operation, maps, chunks, fill: *fill };
-        let kernel = |gather| Func::kernel(OverlapKernel { gather, func: self.func.clone(), dtype: expr.dtype, margins: Arc::clone(&margins) });
+        let kernel =
+            |gather| Func::kernel(OverlapKernel { gather, func: self.func.clone(), dtype: expr.dtype, margins: Arc::clone(&margins) });
         vec![gather_layer(expr.name.clone(), &inputs[0], &plan, &expr.chunks.grid(), sizes(expr), &kernel)]
     }
 }
@@ -335,7 +341,12 @@ impl Kernel for OverlapKernel {
         let (block, made) = (block.get::<Block>()?, made.get::<Block>()?);
         if made.dtype() != self.dtype || made.shape() != block.shape() {
             let (wanted, found) = (block.shape(), made.shape());
-            return Err(format!("the function returned a block of {} and shape {found:?} where {} and {wanted:?} were wanted", made.dtype(), self.dtype).into());
+            return Err(format!(
+                "the function returned a block of {} and shape {found:?} where {} and {wanted:?} were wanted",
+                made.dtype(),
+                self.dtype
+            )
+            .into());
         }
         let index = self.gather.index_of(inputs.block());
         let margins: Vec<(usize, usize)> = self.margins.iter().zip(&index).map(|(margins, &i)| margins[i]).collect();

@@ -2,12 +2,12 @@
 
 use crate::array::Array;
 use crate::chunks::even;
+use crate::concatenate;
 use crate::dtype::{DType, Element, Real};
 use crate::error::{Error, Result};
 use crate::gather::{Run, gather, zero};
 use crate::operations::Operation;
 use crate::reduce::Axes;
-use crate::concatenate;
 
 /// What stands in the margin that [`Array::pad`] puts around an array.
 ///
@@ -92,9 +92,18 @@ fn widths_of(widths: &[(usize, usize)], shape: &[usize]) -> Result<Vec<(usize, u
     let widths = match widths {
         [all] => vec![*all; shape.len()],
         widths if widths.len() == shape.len() => widths.to_vec(),
-        widths => return Err(Error::argument("pad", format!("{} pairs of widths for shape {shape:?}: one for all axes, or one for each", widths.len()))),
+        widths => {
+            return Err(Error::argument(
+                "pad",
+                format!("{} pairs of widths for shape {shape:?}: one for all axes, or one for each", widths.len()),
+            ));
+        }
     };
-    match shape.iter().zip(&widths).position(|(&length, &(before, after))| length.checked_add(before).and_then(|n| n.checked_add(after)).is_none()) {
+    match shape
+        .iter()
+        .zip(&widths)
+        .position(|(&length, &(before, after))| length.checked_add(before).and_then(|n| n.checked_add(after)).is_none())
+    {
         Some(axis) => Err(Error::argument("pad", format!("axis {axis} would have more elements than can be addressed"))),
         None => Ok(widths),
     }

@@ -103,7 +103,9 @@ impl BlockOp for Push {
         if n > 1 {
             let kernel = LastKernel { axis, dtype };
             let sizes = sizes_of(&lasts, dtype.size());
-            layers.push(layer(carried.clone(), &lasts, std::slice::from_ref(&input), kernel, sizes, |index, read| read.push((0, dot(index, &strides)))));
+            layers.push(layer(carried.clone(), &lasts, std::slice::from_ref(&input), kernel, sizes, |index, read| {
+                read.push((0, dot(index, &strides)))
+            }));
             let mut distance = 1;
             while distance < n - 1 {
                 let name = stage(expr, &format!("carry-{distance}"));

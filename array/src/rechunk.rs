@@ -157,7 +157,6 @@ mod tests {
         assert!(stages(&chunking([(100, 10), (100, 100)]), &chunking([(100, 100), (100, 10)])).is_empty(), "few");
     }
 
-
     #[test]
     fn every_element_has_one_place() {
         assert_eq!(parts(&[3, 3, 1], &[2, 5]), [vec![(0, 0, 0, 2)], vec![(0, 2, 0, 1), (1, 0, 1, 3), (2, 0, 4, 1)]]);

