@@ -180,7 +180,7 @@ pub(crate) fn elementwise(operation: Operation, operands: Vec<Operand>) -> Resul
     };
     let inputs = exprs(&operands);
     let dtype = inputs.first().expect("an operation has an array among its operands").dtype;
-    if operation == Operation::Cast(dtype) && inputs.len() == 1 {
+    if operation == Operation::Cast(dtype) {
         return Ok(Arc::clone(&inputs[0]));
     }
     let axes = broadcast(operation.name(), &inputs)?;
