@@ -6,7 +6,7 @@ use ndarray::{Dimension, IntoDimension};
 use crate::array::{Array, Operand};
 use crate::chunks::{Chunking, Chunks};
 use crate::concatenate::stack;
-use crate::dtype::{DType, Element, Float, Integer, Real};
+use crate::dtype::{DType, Element, Float, Real};
 use crate::error::{Error, Result};
 use crate::expr::elementwise;
 use crate::iota::{Iota, iota};
@@ -27,7 +27,7 @@ impl<T: Real> Array<T> {
     /// use arras_array::Array;
     /// use arras_scheduler::Compute;
     /// assert_eq!(Array::arange(0, 10, 3, 2)?.compute()?, ndarray::arr1(&[0, 3, 6, 9]).into_dyn());
-    /// assert_eq!(Array::arange(1.0, 0.0, -0.25, 2)?.sum().item().compute()?, 2.5);
+    /// assert_eq!(Array::<f64>::arange(1.0, 0.0, -0.25, 2)?.sum().item().compute()?, 2.5);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -258,14 +258,4 @@ pub fn meshgrid<T: Element>(arrays: &[&Array<T>], indexing: Indexing) -> Result<
         Ok(Array::of(|| Ok(spread)))
     };
     arrays.iter().enumerate().map(along).collect()
-}
-
-impl<T: Integer> Array<T> {
-    /// The numbers from 0 up to `stop`, which is left out: [`arange`](Array::arange) in steps of 1.
-    ///
-    /// # Errors
-    /// What is wrong with the chunks.
-    pub fn range(stop: T, chunks: impl Into<Chunks>) -> Result<Array<T>> {
-        Array::arange(T::default(), stop, T::cast_from(1u8), chunks)
-    }
 }

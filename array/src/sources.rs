@@ -65,7 +65,8 @@ impl<T: Element> Array<T> {
     /// ```
     /// use arras_array::Array;
     /// use arras_scheduler::Compute;
-    /// let x = Array::from_shape_fn([2, 3], 2, |index| 10 * index[0] + index[1])?;
+    /// let x = Array::from_shape_fn([2, 3], 2, |index| (10 * index[0] + index[1]) as i64)?;
+    /// assert_eq!(x.compute()?, ndarray::arr2(&[[0, 1, 2], [10, 11, 12]]).into_dyn());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

@@ -125,7 +125,7 @@ fn shapes_change_and_blocks_stay_small() {
     check(&Array::<f64>::ones([], 2).unwrap().reshape([1, 1]), ndarray::arr2(&[[1.0]]));
     check(&Array::<f64>::ones([1, 1], 2).unwrap().reshape([]), ndarray::arr0(1.0));
     // Positions stay positions: nothing is cut.
-    assert_eq!(Array::range(24i64, 5).unwrap().reshape([2, -1]).to_string().lines().next(), Some("array    iota"));
+    assert_eq!(Array::<i64>::arange(0, 24, 1, 5).unwrap().reshape([2, -1]).to_string().lines().next(), Some("array    iota"));
 }
 
 #[test]
