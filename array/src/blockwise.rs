@@ -14,13 +14,27 @@ use ndarray::{ArcArray, ArrayD, IxDyn};
 use crate::block::Block;
 use crate::chunks::Chunking;
 use crate::dtype::{DType, Element};
+use crate::error::Result;
 use crate::expr::{Expr, Kind};
 use crate::lower::{each_block, sizes_of};
+use crate::view::Item;
 
 /// How a node's blocks are made from those of its inputs.
 pub(crate) trait BlockOp: Debug + Send + Sync + 'static {
     /// The layers that make the node's blocks, those that others read first. The last has the node's name and the grid of its chunks.
     fn layers(&self, expr: &Expr, inputs: &[Arc<Expr>]) -> Vec<Layer>;
+
+    /// What a slice of the node shows of which inputs, for an operation whose slices can be pushed below it.
+    fn slice(&self, inputs: &[Arc<Expr>], items: &[Item]) -> Option<Vec<(Arc<Expr>, Vec<Item>)>> {
+        let _ = (inputs, items);
+        None
+    }
+
+    /// The slice, made of those of the inputs that [`slice`](BlockOp::slice) named.
+    fn sliced(&self, inputs: Vec<Arc<Expr>>, items: &[Item]) -> Result<Arc<Expr>> {
+        let _ = (inputs, items);
+        unreachable!("an operation whose slices can be pushed below it says how to put them together")
+    }
 }
 
 /// A node. What the operation prints as [`Debug`] stands for its parameters: two that print alike are one.

@@ -1,9 +1,11 @@
 //! Choices between arrays, element by element: `where`, `select`, `piecewise`, `choose`.
 
+use std::sync::Arc;
+
 use crate::array::{Array, Operand};
 use crate::dtype::Element;
 use crate::error::{Error, Result};
-use crate::expr::{self, IntoOperand};
+use crate::expr::{self, Expr, IntoOperand};
 use crate::operations::Operation;
 
 /// The elements of `x` where `condition` holds, else those of `y`: NumPy's `where`, which is a keyword of Rust. `x` and `y` are arrays or scalars of one type; the three
@@ -21,6 +23,11 @@ use crate::operations::Operation;
 /// The result fails with an [`Error::Broadcast`] for shapes that do not.
 pub fn where_<T: Element>(condition: &Array<bool>, x: impl IntoOperand<T>, y: impl IntoOperand<T>) -> Array<T> {
     Array::of(|| expr::elementwise(Operation::Where, vec![Operand::Expr(condition.expr()?), x.into_operand()?, y.into_operand()?]))
+}
+
+/// As [`where_`], of nodes.
+pub(crate) fn choose_by(mask: Arc<Expr>, yes: Arc<Expr>, no: Arc<Expr>) -> Result<Arc<Expr>> {
+    expr::elementwise(Operation::Where, [mask, yes, no].map(Operand::Expr).to_vec())
 }
 
 /// For each element the choice of the first condition that holds, else `default`. Shapes broadcast. Lazy; work: a step an element for each condition, all in one pass.

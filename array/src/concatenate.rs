@@ -14,7 +14,7 @@ use crate::expr::Expr;
 use crate::lower::dot;
 use crate::reduce::axis_of;
 use crate::simplify;
-use crate::view::Item;
+use crate::view::{Item, cut};
 
 /// Arrays one after another along an axis they have; a negative axis counts from the end. Lazy; the blocks of the result are those of the arrays, not copies.
 ///
@@ -98,11 +98,12 @@ pub(crate) fn join(operation: &'static str, inputs: &[Arc<Expr>], axis: usize) -
     };
     let inputs = inputs.iter().map(cut).collect::<Result<Vec<_>>>()?;
     axes[axis] = inputs.iter().flat_map(|input| &input.chunks.axes()[axis]).copied().collect();
-    Ok(node(operation, inputs[0].dtype, Chunking::new(axes)?, Join { axis }, &inputs))
+    Ok(node(operation, inputs[0].dtype, Chunking::new(axes)?, Join { operation, axis }, &inputs))
 }
 
 #[derive(Debug)]
 struct Join {
+    operation: &'static str,
     axis: usize,
 }
 
@@ -118,6 +119,41 @@ impl BlockOp for Join {
             read.push((input, flat));
         })]
     }
+
+    /// Of each array, in the order of the slice, what it shows of it; of others nothing.
+    fn slice(&self, inputs: &[Arc<Expr>], items: &[Item]) -> Option<Vec<(Arc<Expr>, Vec<Item>)>> {
+        let lengths: Vec<usize> = inputs.iter().map(|input| input.shape()[self.axis]).collect();
+        let place = item_of(items, self.axis);
+        let pieces = match items[place] {
+            Item::Range { start, step, length } => cut(&lengths, start, step, length),
+            Item::Index(i) => cut(&lengths, i, 1, 1),
+            Item::NewAxis => return None,
+        };
+        let piece = |(input, first, n): (usize, usize, usize)| {
+            let mut items = items.to_vec();
+            items[place] = match items[place] {
+                Item::Range { step, .. } => Item::Range { start: first, step, length: n },
+                _ => Item::Index(first),
+            };
+            (Arc::clone(&inputs[input]), items)
+        };
+        Some(pieces.into_iter().map(piece).collect())
+    }
+
+    fn sliced(&self, mut inputs: Vec<Arc<Expr>>, items: &[Item]) -> Result<Arc<Expr>> {
+        if inputs.len() == 1 {
+            return Ok(inputs.remove(0));
+        }
+        // Where the axis is among those of the slice.
+        let axis = items[..item_of(items, self.axis)].iter().filter(|item| !matches!(item, Item::Index(_))).count();
+        join(self.operation, &inputs, axis)
+    }
+}
+
+/// Where a slice says what becomes of an axis.
+fn item_of(items: &[Item], axis: usize) -> usize {
+    let axes = items.iter().enumerate().filter(|(_, item)| !matches!(item, Item::NewAxis));
+    axes.map(|(place, _)| place).nth(axis).expect("an item for each axis")
 }
 
 /// Passes a block on.

@@ -43,6 +43,7 @@ fn label(expr: &Expr) -> String {
     match &expr.kind {
         Kind::Values(_) | Kind::Blocks { .. } => expr.name.operation().to_owned(),
         Kind::Full(scalar) => format!("full {scalar}"),
+        Kind::Iota(iota) => format!("iota {}, {:?}", iota.start, iota.strides.as_slice()),
         Kind::Uniform(draws) => format!("uniform {}..{}", draws.low, draws.high),
         Kind::Elementwise { operation, operands } => {
             let mut text = operation.name().to_owned();

@@ -21,6 +21,7 @@ use crate::blockwise::BlockOp;
 use crate::chunks::{Chunking, Shape, refine};
 use crate::dtype::{DType, Element, Scalar};
 use crate::error::{Error, Result};
+use crate::iota::Iota;
 use crate::operations::Operation;
 use crate::reduce::ReduceOp;
 use crate::simplify;
@@ -42,6 +43,8 @@ pub(crate) enum Kind {
     Values(Arc<[Value]>),
     /// One scalar everywhere.
     Full(Scalar),
+    /// Positions.
+    Iota(Iota),
     /// Draws of a counter-based generator.
     Uniform(Uniform),
     Elementwise {
@@ -98,7 +101,7 @@ impl Expr {
     /// The nodes that this one reads.
     pub(crate) fn inputs(&self) -> SmallVec<[&Arc<Expr>; 2]> {
         match &self.kind {
-            Kind::Values(_) | Kind::Full(_) | Kind::Uniform(_) => SmallVec::new(),
+            Kind::Values(_) | Kind::Full(_) | Kind::Iota(_) | Kind::Uniform(_) => SmallVec::new(),
             Kind::Elementwise { operands, .. } => operands
                 .iter()
                 .filter_map(|operand| match operand {
@@ -127,7 +130,7 @@ impl Drop for Expr {
                     stack.push(input)
                 }
                 Kind::Blocks { inputs, .. } => stack.extend(inputs),
-                Kind::Values(_) | Kind::Full(_) | Kind::Uniform(_) => {}
+                Kind::Values(_) | Kind::Full(_) | Kind::Iota(_) | Kind::Uniform(_) => {}
             }
         }
         let mut stack = Vec::new();
@@ -206,7 +209,7 @@ pub(crate) fn elementwise(operation: Operation, operands: Vec<Operand>) -> Resul
 }
 
 /// The chunks of the axes of what arrays broadcast to.
-fn broadcast(operation: &'static str, inputs: &[Arc<Expr>]) -> Result<Vec<Vec<usize>>> {
+pub(crate) fn broadcast(operation: &'static str, inputs: &[Arc<Expr>]) -> Result<Vec<Vec<usize>>> {
     let mut axes: Vec<Vec<usize>> = Vec::new();
     for input in inputs {
         let theirs = input.chunks.axes();
@@ -235,7 +238,7 @@ fn broadcast(operation: &'static str, inputs: &[Arc<Expr>]) -> Result<Vec<Vec<us
 }
 
 /// The array with the chunks that it has in a broadcast result: those of the result, or one chunk where it is repeated.
-fn fit(expr: &Arc<Expr>, axes: &[Vec<usize>]) -> Result<Arc<Expr>> {
+pub(crate) fn fit(expr: &Arc<Expr>, axes: &[Vec<usize>]) -> Result<Arc<Expr>> {
     let offset = axes.len() - expr.chunks.ndim();
     let fits = |own: &Vec<usize>, wanted: &Vec<usize>| own == wanted || own == &[1];
     if expr.chunks.axes().iter().zip(&axes[offset..]).all(|(own, wanted)| fits(own, wanted)) {

@@ -22,13 +22,14 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::block::Block;
+use crate::blockwise::stage;
 use crate::chunks::{Chunking, Shape, starts};
-use crate::dtype::{Element, with_dtype};
+use crate::dtype::{DType, Element, with_dtype};
 use crate::expr::{Expr, Kind};
 use crate::fold::{CombineKernel, Finish, reduce_block};
 use crate::map::Function;
 use crate::program::{Action, Fusion, Program, Step, compile};
-use crate::rechunk::{RechunkKernel, parts};
+use crate::rechunk::{RechunkKernel, parts, stages};
 use crate::reduce::ReduceOp;
 use crate::tile::execute;
 use crate::view::{AxisPart, Item, SliceKernel, TransposeKernel, cut};
@@ -62,7 +63,7 @@ pub(crate) fn lower(root: &Arc<Expr>, fuse: bool) -> Graph {
 fn layers_of(expr: &Arc<Expr>, fuse: bool) -> (Vec<Layer>, Vec<Arc<Expr>>) {
     match &expr.kind {
         Kind::Values(values) => (vec![Layer::values(expr.name.clone(), &expr.chunks.grid(), values.to_vec())], Vec::new()),
-        Kind::Full(_) | Kind::Uniform(_) | Kind::Elementwise { .. } => {
+        Kind::Full(_) | Kind::Iota(_) | Kind::Uniform(_) | Kind::Elementwise { .. } => {
             let (program, inputs) = compile(expr, if fuse { Fusion::Region } else { Fusion::Root });
             let kernel = RegionKernel::new(program, expr.chunks.clone(), None);
             (vec![region_layer(expr.name.clone(), &expr.chunks.grid(), &expr.chunks, &inputs, kernel, sizes(expr))], inputs)
@@ -82,7 +83,7 @@ fn layers_of(expr: &Arc<Expr>, fuse: bool) -> (Vec<Layer>, Vec<Arc<Expr>>) {
             layer.sizes(sizes(expr));
             (vec![layer.build()], vec![Arc::clone(input)])
         }
-        Kind::Rechunk { input } => (vec![rechunk_layer(expr, input)], vec![Arc::clone(input)]),
+        Kind::Rechunk { input } => (rechunk_layers(expr, input), vec![Arc::clone(input)]),
         Kind::Blocks { op, inputs } => (op.layers(expr, inputs), inputs.to_vec()),
     }
 }
@@ -179,15 +180,29 @@ fn slice_layer(expr: &Expr, items: &[Item], input: &Expr) -> Layer {
     layer.build()
 }
 
-fn rechunk_layer(expr: &Expr, input: &Expr) -> Layer {
-    let strides = input.chunks.strides();
-    let parts: Vec<_> = input.chunks.axes().iter().zip(expr.chunks.axes()).map(|(old, new)| parts(old, new)).collect();
-    let kernel = RechunkKernel { dtype: expr.dtype, chunks: expr.chunks.clone(), parts: parts.clone() };
-    let mut layer = GridBuilder::new(expr.name.clone(), &expr.chunks.grid());
+/// A layer for each stage on the way to the new chunks.
+fn rechunk_layers(expr: &Expr, input: &Expr) -> Vec<Layer> {
+    let stages = stages(&input.chunks, &expr.chunks);
+    let mut layers = Vec::with_capacity(stages.len() + 1);
+    let mut from = (input.name.clone(), input.chunks.clone());
+    for (i, chunks) in stages.into_iter().enumerate() {
+        let name = stage(expr, &format!("stage-{i}"));
+        layers.push(rechunk_layer(name.clone(), &chunks, (&from.0, &from.1), expr.dtype));
+        from = (name, chunks);
+    }
+    layers.push(rechunk_layer(expr.name.clone(), &expr.chunks, (&from.0, &from.1), expr.dtype));
+    layers
+}
+
+fn rechunk_layer(name: Name, chunks: &Chunking, (input, old): (&Name, &Chunking), dtype: DType) -> Layer {
+    let strides = old.strides();
+    let parts: Vec<_> = old.axes().iter().zip(chunks.axes()).map(|(old, new)| parts(old, new)).collect();
+    let kernel = RechunkKernel { dtype, chunks: chunks.clone(), parts: parts.clone() };
+    let mut layer = GridBuilder::new(name, &chunks.grid());
     let func = layer.func(Func::kernel(kernel));
-    let from = layer.depends_on(input.name.clone());
+    let from = layer.depends_on(input.clone());
     let mut flats: Vec<u32> = Vec::new();
-    each_block(&expr.chunks, |index| {
+    each_block(chunks, |index| {
         flats.clear();
         flats.push(0);
         for (axis, &i) in index.iter().enumerate() {
@@ -197,7 +212,7 @@ fn rechunk_layer(expr: &Expr, input: &Expr) -> Layer {
         }
         layer.call(func, flats.iter().map(|&flat| (from, flat)));
     });
-    layer.sizes(sizes(expr));
+    layer.sizes(sizes_of(chunks, dtype.size()));
     layer.build()
 }
 
@@ -280,13 +295,13 @@ struct RegionKernel {
     program: Program,
     chunks: Chunking,
     reduce: Option<(ReduceOp, Finish)>,
-    /// Where the chunks of each axis start; needed by draws only.
+    /// Where the chunks of each axis start; needed by draws and positions only.
     starts: Vec<Vec<usize>>,
 }
 
 impl RegionKernel {
     fn new(program: Program, chunks: Chunking, reduce: Option<(ReduceOp, Finish)>) -> RegionKernel {
-        let draws = program.steps.iter().any(|step| matches!(step.action, Action::Draw(_)));
+        let draws = program.steps.iter().any(|step| matches!(step.action, Action::Draw(_) | Action::Count(_)));
         let starts = if draws { chunks.axes().iter().map(|axis| starts(axis)).collect() } else { Vec::new() };
         RegionKernel { program, chunks, reduce, starts }
     }
@@ -300,6 +315,7 @@ impl Kernel for RegionKernel {
             let name = match &step.action {
                 Action::Apply(operation) => step.function().map_or(operation.name(), |function| function.label()),
                 Action::Draw(_) => "uniform",
+                Action::Count(_) => "iota",
                 Action::Absorbed => continue,
             };
             names.extend([step.squared.0, step.squared.1].into_iter().filter(|squared| *squared).map(|_| "square"));
@@ -331,6 +347,7 @@ impl Kernel for RegionKernel {
         let quarters = |action: &Action| match action {
             Action::Draw(_) => 4,
             Action::Apply(operation) => operation.quarters(),
+            Action::Count(_) => 1,
             Action::Absorbed => 0,
         };
         let steps: u64 = self.program.steps.iter().map(|step| quarters(&step.action)).sum();

@@ -123,6 +123,8 @@ macro_rules! enums {
             Power(i32),
             /// To so many decimals, or to a power of ten if negative.
             Round(i32),
+            /// The first operand, repeated to the shape that it has with the second.
+            Broadcast,
             /// To another type.
             Cast(DType),
             /// The second where the first, a `bool`, is true, else the third.
@@ -144,6 +146,7 @@ macro_rules! enums {
                     $(Operation::$b => $bname,)* $(Operation::$c => $cname,)* $(Operation::$u => $uname,)* $(Operation::$t => $tname,)* $(Operation::$p => $pname,)*
                     Operation::Power(_) => "power",
                     Operation::Round(_) => "round",
+                    Operation::Broadcast => "broadcast_to",
                     Operation::Cast(_) => "astype",
                     Operation::Where => "where",
                     Operation::Exponent => "frexp",

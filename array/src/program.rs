@@ -21,6 +21,7 @@ use smallvec::SmallVec;
 use crate::array::Operand;
 use crate::dtype::{DType, Scalar};
 use crate::expr::{Expr, Kind, Uniform};
+use crate::iota::Iota;
 use crate::map::Function;
 use crate::operations::Operation;
 
@@ -52,6 +53,7 @@ pub(crate) struct Step {
 pub(crate) enum Action {
     Apply(Operation),
     Draw(Uniform),
+    Count(Iota),
     /// Nothing: another step does it. Gone once registers are allocated.
     Absorbed,
 }
@@ -66,7 +68,7 @@ pub(crate) enum Source {
 
 /// Whether a node can be a step of a program for blocks of its chunks.
 pub(crate) fn is_step(expr: &Expr) -> bool {
-    matches!(expr.kind, Kind::Elementwise { .. } | Kind::Uniform(_) | Kind::Full(_))
+    matches!(expr.kind, Kind::Elementwise { .. } | Kind::Uniform(_) | Kind::Iota(_) | Kind::Full(_))
 }
 
 /// How much of an expression a program takes in.
@@ -130,6 +132,7 @@ impl Compiler {
         let source = match &expr.kind {
             Kind::Full(scalar) => Source::Scalar(*scalar),
             Kind::Uniform(draws) => self.push(Action::Draw(draws.clone()), SmallVec::new(), SmallVec::new(), expr.dtype),
+            Kind::Iota(iota) => self.push(Action::Count(iota.clone()), SmallVec::new(), SmallVec::new(), expr.dtype),
             Kind::Elementwise { operation, operands } => {
                 let source = |operand: &Operand| match operand {
                     Operand::Expr(expr) => self.values[&expr.name],

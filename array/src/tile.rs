@@ -12,6 +12,7 @@ use crate::dtype::{
     with_float, with_inexact, with_integer, with_number, with_ordered, with_real,
 };
 use crate::functions::{Bitwise, Divided, Floating, Shifted, Signed, Transcendental};
+use crate::iota::Counting;
 use crate::map::Function;
 use crate::operations::{Operation, operations};
 use crate::program::{Action, Program, Source, Step};
@@ -185,12 +186,17 @@ fn each_tile(
     let views = inputs.iter().map(|block| AnyView::new(block, shape)).collect::<Result<Vec<_>, _>>()?;
     let drawing = |step: &Step| match &step.action {
         Action::Draw(draws) => Some(Drawing::new(draws, shape, start)),
-        Action::Apply(_) | Action::Absorbed => None,
+        Action::Apply(_) | Action::Count(_) | Action::Absorbed => None,
+    };
+    let counting = |step: &Step| match &step.action {
+        Action::Count(iota) => Some(Counting::new(iota, shape, start)),
+        _ => None,
     };
     let mut frame = Frame {
         registers: Registers::default(),
         inputs: views.iter().map(|view| view.tiles(shape)).collect(),
         drawings: steps.iter().map(drawing).collect(),
+        countings: steps.iter().map(counting).collect(),
         start: 0,
         n: 0,
         arch: Arch::new(),
@@ -215,6 +221,8 @@ struct Frame<'a> {
     inputs: Vec<AnyTiles<'a>>,
     /// The generators of the steps that draw.
     drawings: Vec<Option<Drawing>>,
+    /// The positions of the steps that count.
+    countings: Vec<Option<Counting>>,
     /// The tile: its first element, and how many.
     start: usize,
     n: usize,
@@ -236,6 +244,12 @@ macro_rules! loops {
                         let mut target = std::mem::take(&mut self.registers.f64s[step.target as usize]);
                         self.drawings[number].as_mut().expect("a drawing step has its generator").fill(&mut target[..self.n]);
                         self.registers.f64s[step.target as usize] = target;
+                        return Ok(());
+                    }
+                    Action::Count(_) => {
+                        let mut target = std::mem::take(&mut self.registers.i64s[step.target as usize]);
+                        self.countings[number].as_mut().expect("a counting step has its positions").fill(&mut target[..self.n]);
+                        self.registers.i64s[step.target as usize] = target;
                         return Ok(());
                     }
                     Action::Absorbed => return Ok(()),
@@ -270,6 +284,7 @@ macro_rules! loops {
                         let (factor, to_fractions) = (10f64.powi(decimals.unsigned_abs().min(400) as i32), *decimals > 0);
                         with_inexact!(dtype, T => self.unary::<T, T>(step, |x| x.rounded(factor, to_fractions)), no_number());
                     }
+                    Operation::Broadcast => with_dtype!(dtype, T => self.unary::<T, T>(step, |x| x)),
                     Operation::Cast(to) => with_dtype!(dtype, T => with_dtype!(*to, R => self.unary::<T, R>(step, |x| R::cast_from(x)))),
                     Operation::Where => with_dtype!(step.result, T => self.choose::<T>(step)),
                     Operation::Exponent => with_float!(dtype, T => self.call_unary::<T, i32>(step, |x| x.binary_exponent()), no_number()),

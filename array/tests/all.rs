@@ -6,12 +6,16 @@ mod all {
     mod chunking;
     mod elementwise;
     mod errors;
+    mod gathering;
     mod map;
     mod numpy;
     mod oracle;
+    mod overlapping;
     mod pi;
     mod random;
+    mod recorded;
     mod reductions;
+    mod shapes;
     mod slicing;
     mod text;
 }
