@@ -26,14 +26,14 @@ use crate::chunks::{Chunking, Shape, starts};
 use crate::dtype::{Element, with_dtype};
 use crate::expr::{Expr, Kind};
 use crate::fold::{CombineKernel, Finish, reduce_block};
-use crate::program::{Action, Fusion, Program, compile};
+use crate::program::{Action, Fusion, Program, compile, compile_masked};
 use crate::rechunk::{RechunkKernel, parts};
 use crate::reduce::ReduceOp;
 use crate::tile::execute;
 use crate::view::{AxisPart, Item, SliceKernel, TransposeKernel, cut};
 
-/// Partial results that one task combines.
-const SPLIT_EVERY: usize = 16;
+/// Partial results that one task combines, unless the user says otherwise.
+pub(crate) const SPLIT_EVERY: usize = 16;
 
 /// The tasks of an expression, those of its inputs first. With `fuse` off every operation is a layer of its own.
 pub(crate) fn lower(root: &Arc<Expr>, fuse: bool) -> Graph {
@@ -66,9 +66,10 @@ fn layers_of(expr: &Arc<Expr>, fuse: bool) -> (Vec<Layer>, Vec<Arc<Expr>>) {
             let kernel = RegionKernel::new(program, expr.chunks.clone(), None);
             (vec![region_layer(expr.name.clone(), &expr.chunks.grid(), &expr.chunks, &inputs, kernel, sizes(expr))], inputs)
         }
-        Kind::Reduce { op, axes, keepdims, input } => {
-            let (program, inputs) = compile(input, if fuse { Fusion::Region } else { Fusion::None });
-            (reduction(expr, *op, axes, *keepdims, input, program, &inputs), inputs)
+        Kind::Reduce { op, axes, keepdims, split_every, mask, input } => {
+            let (program, inputs) = compile_masked(input, mask.as_ref(), if fuse { Fusion::Region } else { Fusion::None });
+            let reduction = Reduction { op: *op, axes, keepdims: *keepdims, split_every: *split_every };
+            (reduction.layers(expr, input, program, &inputs), inputs)
         }
         Kind::Slice { items, input } => (vec![slice_layer(expr, items, input)], vec![Arc::clone(input)]),
         Kind::Transpose { axes, input } => {
@@ -200,77 +201,93 @@ fn rechunk_layer(expr: &Expr, input: &Expr) -> Layer {
     layer.build()
 }
 
-/// A reduction: partial results of each block, then rounds that combine them, 16 at a time, along the reduced axes in row-major order.
-fn reduction(expr: &Expr, op: ReduceOp, axes: &[bool], keepdims: bool, input: &Expr, program: Program, inputs: &[Arc<Expr>]) -> Vec<Layer> {
-    let chunks = &input.chunks;
-    let grid = chunks.grid();
-    let n_reduced: usize = grid.iter().zip(axes).filter(|(_, reduced)| **reduced).map(|(&n, _)| n as usize).product();
-    let finish = |keep| Finish { reduced: SmallVec::from_slice(axes), keep };
-    if n_reduced == 1 {
-        // Each block is a result of its own. The grids differ in axes of length 1 at most, so flat positions agree.
-        let kernel = RegionKernel::new(program, chunks.clone(), Some((op, finish(keepdims))));
-        let layer = region_layer(expr.name.clone(), &expr.chunks.grid(), chunks, inputs, kernel, sizes(expr));
-        return vec![layer];
-    }
-    let token = expr.name.as_str().rsplit('-').next().unwrap_or_default();
-    let partial_name = Name::new(format!("{}-partial-{token}", op.name()));
-    let partial_chunks =
-        chunks.axes().iter().zip(axes).map(|(chunks, &reduced)| if reduced { vec![1; chunks.len()] } else { chunks.clone() });
-    let partial_chunks = Chunking::new(partial_chunks.collect()).expect("as many blocks as the input has");
-    let kernel = RegionKernel::new(program, chunks.clone(), Some((op, finish(true))));
-    let mut layers = vec![region_layer(partial_name.clone(), &grid, chunks, inputs, kernel, sizes_of(&partial_chunks, expr.dtype.size()))];
+struct Reduction<'a> {
+    op: ReduceOp,
+    axes: &'a [bool],
+    keepdims: bool,
+    split_every: usize,
+}
 
-    // Where the partial results of a kept block are: along the reduced axes in row-major order.
-    let strides = chunks.strides();
-    let masked =
-        |keep: bool| -> SmallVec<[u32; 4]> { strides.iter().zip(axes).map(|(&s, &reduced)| if reduced == keep { 0 } else { s }).collect() };
-    let (kept_strides, reduced_strides) = (masked(true), masked(false));
-    let ones = |reduced: bool| -> Chunking {
-        let grid = grid.iter().zip(axes).map(|(&n, &r)| vec![1usize; if r == reduced { n as usize } else { 1 }]);
-        Chunking::new(grid.collect()).expect("no more blocks than the input has")
-    };
-    let mut reduced_flats = Vec::with_capacity(n_reduced);
-    each_block(&ones(true), |index| reduced_flats.push(dot(index, &reduced_strides)));
-    let mut kept_flats = Vec::new();
-    each_block(&ones(false), |index| kept_flats.push(dot(index, &kept_strides)));
+impl Reduction<'_> {
+    /// Partial results of each block, then rounds that combine them, `split_every` at a time, along the reduced axes in row-major order.
+    fn layers(&self, expr: &Expr, input: &Expr, program: Program, inputs: &[Arc<Expr>]) -> Vec<Layer> {
+        let &Reduction { op, axes, keepdims, split_every } = self;
+        let partial = op.partial(input.dtype);
+        let chunks = &input.chunks;
+        let grid = chunks.grid();
+        let n_reduced: usize = grid.iter().zip(axes).filter(|(_, reduced)| **reduced).map(|(&n, _)| n as usize).product();
+        let finish = |keep, last| Finish { reduced: SmallVec::from_slice(axes), keep, last };
+        if n_reduced == 1 {
+            // Each block is a result of its own. The grids differ in axes of length 1 at most, so flat positions agree.
+            let kernel = RegionKernel::new(program, chunks.clone(), Some((op, finish(keepdims, true))));
+            let layer = region_layer(expr.name.clone(), &expr.chunks.grid(), chunks, inputs, kernel, sizes(expr));
+            return vec![layer];
+        }
+        let token = expr.name.as_str().rsplit('-').next().unwrap_or_default();
+        let partial_name = Name::new(format!("{}-partial-{token}", op.name()));
+        let partial_chunks =
+            chunks.axes().iter().zip(axes).map(|(chunks, &reduced)| if reduced { vec![1; chunks.len()] } else { chunks.clone() });
+        let partial_chunks = Chunking::new(partial_chunks.collect()).expect("as many blocks as the input has");
+        let kernel = RegionKernel::new(program, chunks.clone(), Some((op, finish(true, false))));
+        let mut layers = vec![region_layer(partial_name.clone(), &grid, chunks, inputs, kernel, sizes_of(&partial_chunks, partial.size()))];
 
-    let (mut from, mut n, mut round) = (partial_name, n_reduced, 0);
-    while n > 1 {
-        let groups = n.div_ceil(SPLIT_EVERY);
-        let is_last = groups == 1;
-        let name = if is_last { expr.name.clone() } else { Name::new(format!("{}-combine-{round}-{token}", op.name())) };
-        let kept_grid = expr.chunks.grid();
-        let mut layer = if is_last {
-            GridBuilder::new(name.clone(), &kept_grid)
-        } else {
-            GridBuilder::new(name.clone(), &[kept_flats.len() as u32, groups as u32])
+        // Where the partial results of a kept block are: along the reduced axes in row-major order.
+        let strides = chunks.strides();
+        let masked = |keep: bool| -> SmallVec<[u32; 4]> {
+            strides.iter().zip(axes).map(|(&s, &reduced)| if reduced == keep { 0 } else { s }).collect()
         };
-        let kernel = CombineKernel { op, dtype: expr.dtype, finish: is_last.then(|| finish(keepdims)) };
-        let func = layer.func(Func::kernel(kernel));
-        let dependency = layer.depends_on(from);
-        layer.reserve_inputs(kept_flats.len() * n);
-        for (kept, &kept_flat) in kept_flats.iter().enumerate() {
-            for group in 0..groups {
-                let members = group * SPLIT_EVERY..n.min((group + 1) * SPLIT_EVERY);
-                let flat = |member: usize| if round == 0 { kept_flat + reduced_flats[member] } else { (kept * n + member) as u32 };
-                layer.call(func, members.map(|member| (dependency, flat(member))));
+        let (kept_strides, reduced_strides) = (masked(true), masked(false));
+        let ones = |reduced: bool| -> Chunking {
+            let grid = grid.iter().zip(axes).map(|(&n, &r)| vec![1usize; if r == reduced { n as usize } else { 1 }]);
+            Chunking::new(grid.collect()).expect("no more blocks than the input has")
+        };
+        let mut reduced_flats = Vec::with_capacity(n_reduced);
+        each_block(&ones(true), |index| reduced_flats.push(dot(index, &reduced_strides)));
+        let mut kept_flats = Vec::new();
+        each_block(&ones(false), |index| kept_flats.push(dot(index, &kept_strides)));
+
+        let (mut from, mut n, mut round) = (partial_name, n_reduced, 0);
+        while n > 1 {
+            let groups = n.div_ceil(split_every);
+            let is_last = groups == 1;
+            let name = if is_last { expr.name.clone() } else { Name::new(format!("{}-combine-{round}-{token}", op.name())) };
+            let kept_grid = expr.chunks.grid();
+            let mut layer = if is_last {
+                GridBuilder::new(name.clone(), &kept_grid)
+            } else {
+                GridBuilder::new(name.clone(), &[kept_flats.len() as u32, groups as u32])
+            };
+            let kernel = CombineKernel { op, dtype: partial.dtype, finish: is_last.then(|| finish(keepdims, true)) };
+            let func = layer.func(Func::kernel(kernel));
+            let dependency = layer.depends_on(from);
+            layer.reserve_inputs(kept_flats.len() * n);
+            for (kept, &kept_flat) in kept_flats.iter().enumerate() {
+                for group in 0..groups {
+                    let members = group * split_every..n.min((group + 1) * split_every);
+                    let flat = |member: usize| if round == 0 { kept_flat + reduced_flats[member] } else { (kept * n + member) as u32 };
+                    layer.call(func, members.map(|member| (dependency, flat(member))));
+                }
             }
+            if is_last {
+                layer.sizes(sizes(expr));
+            } else if expr.chunks.is_uniform() {
+                layer.sizes(Sizes::Uniform(
+                    (expr.chunks.block_shape(&expr.chunks.index_of(0)).iter().product::<usize>() * partial.size()) as u64,
+                ));
+            } else {
+                let each: Vec<u64> = (0..kept_flats.len() as u32)
+                    .flat_map(|kept| {
+                        let elements: usize = expr.chunks.block_shape(&expr.chunks.index_of(kept)).iter().product();
+                        std::iter::repeat_n((elements * partial.size()) as u64, groups)
+                    })
+                    .collect();
+                layer.sizes(Sizes::Each(each.into()));
+            }
+            layers.push(layer.build());
+            (from, n, round) = (name, groups, round + 1);
         }
-        if is_last || expr.chunks.is_uniform() {
-            layer.sizes(sizes(expr));
-        } else {
-            let each: Vec<u64> = (0..kept_flats.len() as u32)
-                .flat_map(|kept| {
-                    let elements: usize = expr.chunks.block_shape(&expr.chunks.index_of(kept)).iter().product();
-                    std::iter::repeat_n((elements * expr.dtype.size()) as u64, groups)
-                })
-                .collect();
-            layer.sizes(Sizes::Each(each.into()));
-        }
-        layers.push(layer.build());
-        (from, n, round) = (name, groups, round + 1);
+        layers
     }
-    layers
 }
 
 /// Runs a program over a block, and folds what it makes if a reduction consumes it.
@@ -279,14 +296,15 @@ struct RegionKernel {
     program: Program,
     chunks: Chunking,
     reduce: Option<(ReduceOp, Finish)>,
-    /// Where the chunks of each axis start; needed by draws only.
+    /// Where the chunks of each axis start; needed by draws and positions only.
     starts: Vec<Vec<usize>>,
 }
 
 impl RegionKernel {
     fn new(program: Program, chunks: Chunking, reduce: Option<(ReduceOp, Finish)>) -> RegionKernel {
         let draws = program.steps.iter().any(|step| matches!(step.action, Action::Draw(_)));
-        let starts = if draws { chunks.axes().iter().map(|axis| starts(axis)).collect() } else { Vec::new() };
+        let positions = matches!(reduce, Some((ReduceOp::Position { .. }, _)));
+        let starts = if draws || positions { chunks.axes().iter().map(|axis| starts(axis)).collect() } else { Vec::new() };
         RegionKernel { program, chunks, reduce, starts }
     }
 }
@@ -335,7 +353,7 @@ impl Kernel for RegionKernel {
         let start: Shape = self.starts.iter().zip(&index).map(|(starts, &i)| starts[i]).collect();
         let blocks = (0..inputs.len()).map(|i| inputs.get::<Block>(i)).collect::<arras_core::Result<SmallVec<[&Block; 4]>>>()?;
         if let Some((op, finish)) = &self.reduce {
-            return Ok(Value::measured(reduce_block(*op, &self.program, &blocks, &shape, &start, finish)?));
+            return Ok(Value::measured(reduce_block(*op, &self.program, &blocks, &self.chunks, &index, &start, finish)?));
         }
         with_dtype!(self.program.dtype, T => {
             let mut elements: Vec<T> = Vec::with_capacity(shape.iter().product());

@@ -28,6 +28,8 @@ use crate::operations::Operation;
 pub(crate) struct Program {
     pub(crate) steps: Vec<Step>,
     pub(crate) result: Source,
+    /// Which elements of the result count, for a fold over some of them: `bool`.
+    pub(crate) mask: Option<Source>,
     pub(crate) dtype: DType,
     /// The types of the inputs.
     pub(crate) inputs: Vec<DType>,
@@ -80,9 +82,14 @@ pub(crate) enum Fusion {
 
 /// The program that computes `root`, and the nodes that it reads.
 pub(crate) fn compile(root: &Arc<Expr>, fusion: Fusion) -> (Program, Vec<Arc<Expr>>) {
+    compile_masked(root, None, fusion)
+}
+
+/// As [`compile`], with a mask of the same chunks, of type `bool`.
+pub(crate) fn compile_masked(root: &Arc<Expr>, mask: Option<&Arc<Expr>>, fusion: Fusion) -> (Program, Vec<Arc<Expr>>) {
     let mut compiler = Compiler { values: HashMap::new(), inputs: Vec::new(), steps: Vec::new() };
     // A node, and whether its operands are done.
-    let mut stack = vec![(Arc::clone(root), false)];
+    let mut stack: Vec<(Arc<Expr>, bool)> = mask.into_iter().chain([root]).map(|expr| (Arc::clone(expr), false)).collect();
     while let Some((expr, operands_done)) = stack.pop() {
         if compiler.values.contains_key(&expr.name) {
             continue;
@@ -104,10 +111,11 @@ pub(crate) fn compile(root: &Arc<Expr>, fusion: Fusion) -> (Program, Vec<Arc<Exp
         }
         compiler.step(&expr);
     }
-    let result = compiler.values[&root.name];
+    let results: SmallVec<[Source; 2]> = [root].into_iter().chain(mask).map(|expr| compiler.values[&expr.name]).collect();
     let Compiler { inputs, steps, .. } = compiler;
-    let (steps, result, registers) = allocate(absorb_squares(steps, result), result);
-    let program = Program { steps, result, dtype: root.dtype, inputs: inputs.iter().map(|input| input.dtype).collect(), registers };
+    let (steps, results, registers) = allocate(absorb_squares(steps, &results), results);
+    let (result, mask) = (results[0], results.get(1).copied());
+    let program = Program { steps, result, mask, dtype: root.dtype, inputs: inputs.iter().map(|input| input.dtype).collect(), registers };
     (program, inputs)
 }
 
@@ -156,7 +164,7 @@ impl Program {
     pub(crate) fn last_comparison(&self) -> Option<&Step> {
         let last = self.steps.last()?;
         let compares = matches!(last.action, Action::Apply(operation) if operation.is_comparison());
-        (compares && self.result == Source::Register(last.target)).then_some(last)
+        (compares && self.mask.is_none() && self.result == Source::Register(last.target)).then_some(last)
     }
 }
 
@@ -171,9 +179,9 @@ impl Step {
 }
 
 /// Lets sums and differences of floats square their operands themselves, where a square is used once: a pass over the tile less.
-fn absorb_squares(mut steps: Vec<Step>, result: Source) -> Vec<Step> {
+fn absorb_squares(mut steps: Vec<Step>, results: &[Source]) -> Vec<Step> {
     let mut uses = vec![0; steps.len()];
-    let registers = steps.iter().flat_map(|step| &step.operands).chain([&result]).filter_map(|source| match source {
+    let registers = steps.iter().flat_map(|step| &step.operands).chain(results).filter_map(|source| match source {
         Source::Register(r) => Some(*r as usize),
         _ => None,
     });
@@ -204,7 +212,7 @@ fn absorb_squares(mut steps: Vec<Step>, result: Source) -> Vec<Step> {
 }
 
 /// Gives each step a register that nobody needs any more. A step never writes into a register that it reads.
-fn allocate(mut steps: Vec<Step>, result: Source) -> (Vec<Step>, Source, Vec<(DType, u32)>) {
+fn allocate(mut steps: Vec<Step>, mut results: SmallVec<[Source; 2]>) -> (Vec<Step>, SmallVec<[Source; 2]>, Vec<(DType, u32)>) {
     let mut last_use = vec![0; steps.len()];
     for (i, step) in steps.iter().enumerate().filter(|(_, step)| !matches!(step.action, Action::Absorbed)) {
         for operand in &step.operands {
@@ -213,8 +221,10 @@ fn allocate(mut steps: Vec<Step>, result: Source) -> (Vec<Step>, Source, Vec<(DT
             }
         }
     }
-    if let Source::Register(r) = result {
-        last_use[r as usize] = usize::MAX;
+    for result in &results {
+        if let Source::Register(r) = result {
+            last_use[*r as usize] = usize::MAX;
+        }
     }
     let mut places = vec![0u32; steps.len()];
     let mut registers: Vec<(DType, u32)> = Vec::new();
@@ -254,10 +264,11 @@ fn allocate(mut steps: Vec<Step>, result: Source) -> (Vec<Step>, Source, Vec<(DT
         }
         steps[i].target = places[i];
     }
-    let result = match result {
-        Source::Register(r) => Source::Register(places[r as usize]),
-        other => other,
-    };
+    for result in &mut results {
+        if let Source::Register(r) = result {
+            *r = places[*r as usize];
+        }
+    }
     steps.retain(|step| !matches!(step.action, Action::Absorbed));
-    (steps, result, registers)
+    (steps, results, registers)
 }
