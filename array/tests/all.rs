@@ -6,6 +6,7 @@ mod all {
     mod chunking;
     mod elementwise;
     mod errors;
+    mod numpy;
     mod oracle;
     mod pi;
     mod random;
