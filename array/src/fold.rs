@@ -255,7 +255,7 @@ impl Kernel for CombineKernel {
             ReduceOp::NanMax => with_float!(self.dtype, A => self.combine::<A>(inputs, each::<A, NanMax>), other()),
             ReduceOp::Position { .. } => self.combine::<i64>(inputs, merge_positions),
             ReduceOp::Moments(moments) => {
-                let width = usize::from(moments.order) + 1;
+                let width = usize::from(moments.order) + 2;
                 self.combine::<f64>(inputs, |states, others| merge_states(states, others, width))
             }
         }

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::block::Block;
+use crate::blockwise::stage;
 use crate::chunks::{Chunking, Shape, starts};
 use crate::dtype::{Element, with_dtype};
 use crate::expr::{Expr, Kind};
@@ -214,79 +215,102 @@ impl Reduction<'_> {
         let &Reduction { op, axes, keepdims, split_every } = self;
         let partial = op.partial(input.dtype);
         let chunks = &input.chunks;
-        let grid = chunks.grid();
-        let n_reduced: usize = grid.iter().zip(axes).filter(|(_, reduced)| **reduced).map(|(&n, _)| n as usize).product();
         let finish = |keep, last| Finish { reduced: SmallVec::from_slice(axes), keep, last };
-        if n_reduced == 1 {
+        if n_partials(chunks, axes) == 1 {
             // Each block is a result of its own. The grids differ in axes of length 1 at most, so flat positions agree.
             let kernel = RegionKernel::new(program, chunks.clone(), Some((op, finish(keepdims, true))));
             let layer = region_layer(expr.name.clone(), &expr.chunks.grid(), chunks, inputs, kernel, sizes(expr));
             return vec![layer];
         }
-        let token = expr.name.as_str().rsplit('-').next().unwrap_or_default();
-        let partial_name = Name::new(format!("{}-partial-{token}", op.name()));
-        let partial_chunks =
-            chunks.axes().iter().zip(axes).map(|(chunks, &reduced)| if reduced { vec![1; chunks.len()] } else { chunks.clone() });
-        let partial_chunks = Chunking::new(partial_chunks.collect()).expect("as many blocks as the input has");
+        let partial_name = stage(expr, "partial");
         let kernel = RegionKernel::new(program, chunks.clone(), Some((op, finish(true, false))));
-        let mut layers = vec![region_layer(partial_name.clone(), &grid, chunks, inputs, kernel, sizes_of(&partial_chunks, partial.size()))];
-
-        // Where the partial results of a kept block are: along the reduced axes in row-major order.
-        let strides = chunks.strides();
-        let masked = |keep: bool| -> SmallVec<[u32; 4]> {
-            strides.iter().zip(axes).map(|(&s, &reduced)| if reduced == keep { 0 } else { s }).collect()
-        };
-        let (kept_strides, reduced_strides) = (masked(true), masked(false));
-        let ones = |reduced: bool| -> Chunking {
-            let grid = grid.iter().zip(axes).map(|(&n, &r)| vec![1usize; if r == reduced { n as usize } else { 1 }]);
-            Chunking::new(grid.collect()).expect("no more blocks than the input has")
-        };
-        let mut reduced_flats = Vec::with_capacity(n_reduced);
-        each_block(&ones(true), |index| reduced_flats.push(dot(index, &reduced_strides)));
-        let mut kept_flats = Vec::new();
-        each_block(&ones(false), |index| kept_flats.push(dot(index, &kept_strides)));
-
-        let (mut from, mut n, mut round) = (partial_name, n_reduced, 0);
-        while n > 1 {
-            let groups = n.div_ceil(split_every);
-            let is_last = groups == 1;
-            let name = if is_last { expr.name.clone() } else { Name::new(format!("{}-combine-{round}-{token}", op.name())) };
-            let kept_grid = expr.chunks.grid();
-            let mut layer = if is_last {
-                GridBuilder::new(name.clone(), &kept_grid)
-            } else {
-                GridBuilder::new(name.clone(), &[kept_flats.len() as u32, groups as u32])
-            };
-            let kernel = CombineKernel { op, dtype: partial.dtype, finish: is_last.then(|| finish(keepdims, true)) };
-            let func = layer.func(Func::kernel(kernel));
-            let dependency = layer.depends_on(from);
-            layer.reserve_inputs(kept_flats.len() * n);
-            for (kept, &kept_flat) in kept_flats.iter().enumerate() {
-                for group in 0..groups {
-                    let members = group * split_every..n.min((group + 1) * split_every);
-                    let flat = |member: usize| if round == 0 { kept_flat + reduced_flats[member] } else { (kept * n + member) as u32 };
-                    layer.call(func, members.map(|member| (dependency, flat(member))));
-                }
-            }
-            if is_last {
-                layer.sizes(sizes(expr));
-            } else if expr.chunks.is_uniform() {
-                layer.sizes(Sizes::Uniform(
-                    (expr.chunks.block_shape(&expr.chunks.index_of(0)).iter().product::<usize>() * partial.size()) as u64,
-                ));
-            } else {
-                let each: Vec<u64> = (0..kept_flats.len() as u32)
-                    .flat_map(|kept| {
-                        let elements: usize = expr.chunks.block_shape(&expr.chunks.index_of(kept)).iter().product();
-                        std::iter::repeat_n((elements * partial.size()) as u64, groups)
-                    })
-                    .collect();
-                layer.sizes(Sizes::Each(each.into()));
-            }
-            layers.push(layer.build());
-            (from, n, round) = (name, groups, round + 1);
-        }
+        let partial_sizes = sizes_of(&partial_chunks(chunks, axes), partial.size());
+        let mut layers = vec![region_layer(partial_name.clone(), &chunks.grid(), chunks, inputs, kernel, partial_sizes)];
+        let kernel =
+            |is_last: bool| Func::kernel(CombineKernel { op, dtype: partial.dtype, finish: is_last.then(|| finish(keepdims, true)) });
+        layers.extend(rounds(expr, partial_name, chunks, axes, split_every, Some(partial.size()), kernel));
         layers
+    }
+}
+
+/// How many blocks meet in one of a reduction over these axes.
+pub(crate) fn n_partials(chunks: &Chunking, axes: &[bool]) -> usize {
+    chunks.grid().iter().zip(axes).filter(|(_, reduced)| **reduced).map(|(&n, _)| n as usize).product()
+}
+
+/// The chunks of partial results, one for each block: the reduced axes have length 1 in each.
+pub(crate) fn partial_chunks(chunks: &Chunking, axes: &[bool]) -> Chunking {
+    let partial = chunks.axes().iter().zip(axes).map(|(chunks, &reduced)| if reduced { vec![1; chunks.len()] } else { chunks.clone() });
+    Chunking::new(partial.collect()).expect("as many blocks as the input has")
+}
+
+/// The rounds of a tree over partial results: `split_every` are combined at a time along the reduced axes in row-major order, until one is left. At least one round is made.
+/// `from` is a layer over the grid of `chunks`; `size` is the bytes of an element of a partial result, `func` the function of the last round and of those before.
+pub(crate) fn rounds(
+    expr: &Expr,
+    mut from: Name,
+    chunks: &Chunking,
+    axes: &[bool],
+    split_every: usize,
+    size: Option<usize>,
+    func: impl Fn(bool) -> Func,
+) -> Vec<Layer> {
+    let grid = chunks.grid();
+    // Where the partial results of a kept block are: along the reduced axes in row-major order.
+    let strides = chunks.strides();
+    let masked =
+        |keep: bool| -> SmallVec<[u32; 4]> { strides.iter().zip(axes).map(|(&s, &reduced)| if reduced == keep { 0 } else { s }).collect() };
+    let (kept_strides, reduced_strides) = (masked(true), masked(false));
+    let ones = |reduced: bool| -> Chunking {
+        let grid = grid.iter().zip(axes).map(|(&n, &r)| vec![1usize; if r == reduced { n as usize } else { 1 }]);
+        Chunking::new(grid.collect()).expect("no more blocks than the input has")
+    };
+    let mut reduced_flats = Vec::new();
+    each_block(&ones(true), |index| reduced_flats.push(dot(index, &reduced_strides)));
+    let mut kept_flats = Vec::new();
+    each_block(&ones(false), |index| kept_flats.push(dot(index, &kept_strides)));
+
+    let (mut n, mut round) = (reduced_flats.len(), 0);
+    let mut layers = Vec::new();
+    loop {
+        let groups = n.div_ceil(split_every);
+        let is_last = groups == 1;
+        let name = if is_last { expr.name.clone() } else { stage(expr, &format!("combine-{round}")) };
+        let mut layer = if is_last {
+            GridBuilder::new(name.clone(), &expr.chunks.grid())
+        } else {
+            GridBuilder::new(name.clone(), &[kept_flats.len() as u32, groups as u32])
+        };
+        let func = layer.func(func(is_last));
+        let dependency = layer.depends_on(from);
+        layer.reserve_inputs(kept_flats.len() * n);
+        for (kept, &kept_flat) in kept_flats.iter().enumerate() {
+            for group in 0..groups {
+                let members = group * split_every..n.min((group + 1) * split_every);
+                let flat = |member: usize| if round == 0 { kept_flat + reduced_flats[member] } else { (kept * n + member) as u32 };
+                layer.call(func, members.map(|member| (dependency, flat(member))));
+            }
+        }
+        if is_last {
+            layer.sizes(sizes(expr));
+            layers.push(layer.build());
+            return layers;
+        }
+        if let Some(size) = size {
+            let elements = |kept: u32| {
+                chunks
+                    .block_shape(&chunks.index_of(kept))
+                    .iter()
+                    .zip(axes)
+                    .filter(|(_, reduced)| !**reduced)
+                    .map(|(n, _)| n)
+                    .product::<usize>()
+            };
+            let each = kept_flats.iter().flat_map(|&kept| std::iter::repeat_n((elements(kept) * size) as u64, groups));
+            layer.sizes(if chunks.is_uniform() { Sizes::Uniform((elements(0) * size) as u64) } else { Sizes::Each(each.collect()) });
+        }
+        layers.push(layer.build());
+        (from, n, round) = (name, groups, round + 1);
     }
 }
 

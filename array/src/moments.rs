@@ -1,13 +1,14 @@
 //! Counts, sums and central moments, folded in one pass: means, variances, skewness, kurtosis.
 //!
 //! ```text
-//!     run of a tile ──► (n, Σx, Σ(x-m)², …, Σ(x-m)ᵖ)       around the run's own mean m, while the run is in the first cache
+//!     run of a tile ──► (n, c, Σ(x-c), Σ(x-m)², …, Σ(x-m)ᵖ)       c: its first element, m: its mean; while the run is in the first cache
 //!                            │ merge
 //!                            ▼
-//!     kept element:     (n, Σx, M₂, …, Mₚ)                  of tiles, then of blocks, in a fixed tree
+//!     kept element:     (n, c, Σ(x-c), M₂, …, Mₚ)                  of tiles, then of blocks, in a fixed tree
 //! ```
 //! States are merged with the formulas of Pébay, "Formulas for robust, one-pass parallel computation of covariances and arbitrary-order statistical moments" (2008);
-//! for variances those are Chan's. No large sum of squares is ever subtracted from another, so a large mean does no harm.
+//! for variances those are Chan's. No large sum of squares is ever subtracted from another, and
+//! means are told apart by their distances to elements, so a large mean does no harm.
 
 use arras_core::BoxError;
 use ndarray::{ArrayD, IxDyn};
@@ -21,7 +22,7 @@ use crate::fold::{LANES, Runs};
 /// What is made of the moments in the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Statistic {
-    /// The states themselves, along a last axis: the count, the sum, and the central moments' sums from the second on.
+    /// The states themselves, along a last axis: the count, an element, the sum of the distances to it, and the central moments' sums from the second on.
     State,
     Mean,
     Variance {
@@ -61,7 +62,7 @@ impl Moments {
 
     /// The numbers of a state: twice as many for complex numbers, whose parts have a state each.
     pub(crate) fn width(&self, dtype: DType) -> usize {
-        (usize::from(self.order) + 1) * if matches!(dtype, DType::C32 | DType::C64) { 2 } else { 1 }
+        (usize::from(self.order) + 2) * if matches!(dtype, DType::C32 | DType::C64) { 2 } else { 1 }
     }
 
     /// The result of the states along the last axis of a block.
@@ -75,27 +76,32 @@ impl Moments {
 
     /// The result of one state, or of the two of complex numbers.
     fn of_state(&self, state: &[f64]) -> f64 {
-        let width = usize::from(self.order) + 1;
+        let width = usize::from(self.order) + 2;
         let n = state[0];
         match self.statistic {
             Statistic::State => unreachable!("states are not made anything of"),
-            Statistic::Mean => state[1] / n,
+            Statistic::Mean => mean_of(state),
             Statistic::Variance { ddof, root } => {
                 let freedom = n - ddof as f64;
                 let freedom = if self.skip_nan && freedom <= 0.0 { f64::NAN } else { freedom.max(0.0) };
-                let sum: f64 = state.chunks(width).map(|state| state[2]).sum();
+                let sum: f64 = state.chunks(width).map(|state| state[3]).sum();
                 let variance = sum / freedom;
                 if root { variance.sqrt() } else { variance }
             }
             Statistic::Moment { ddof } => {
                 let sum = match self.order {
-                    1 => 0.0 * state[1],
-                    order => state[usize::from(order)],
+                    1 => 0.0 * state[2],
+                    order => state[usize::from(order) + 1],
                 };
                 sum / (n - ddof as f64)
             }
         }
     }
+}
+
+/// The mean of a state.
+pub(crate) fn mean_of(state: &[f64]) -> f64 {
+    state[1] + state[2] / state[0]
 }
 
 /// Adds the state `b` to the state `a`.
@@ -109,23 +115,24 @@ fn merge(a: &mut [f64], b: &[f64]) {
         return;
     }
     let n = na + nb;
-    let delta = b[1] / nb - a[1] / na;
-    for p in (3..a.len()).rev() {
-        let mut moment = a[p] + b[p];
+    let shift = b[1] - a[1];
+    let delta = shift + (b[2] / nb - a[2] / na);
+    for p in (3..a.len() - 1).rev() {
+        let mut moment = a[p + 1] + b[p + 1];
         let (mut binomial, mut power) = (1.0, 1.0);
         for k in 1..=p - 2 {
             binomial *= (p + 1 - k) as f64 / k as f64;
             power *= delta;
-            moment += binomial * power * ((-nb / n).powi(k as i32) * a[p - k] + (na / n).powi(k as i32) * b[p - k]);
+            moment += binomial * power * ((-nb / n).powi(k as i32) * a[p - k + 1] + (na / n).powi(k as i32) * b[p - k + 1]);
         }
         let own = p as i32 - 1;
         moment += (na * nb / n * delta).powi(p as i32) * (nb.powi(-own) - (-na).powi(-own));
-        a[p] = moment;
+        a[p + 1] = moment;
     }
-    if a.len() > 2 {
-        a[2] += b[2] + delta * delta * (na * nb / n);
+    if a.len() > 3 {
+        a[3] += b[3] + delta * delta * (na * nb / n);
     }
-    (a[0], a[1]) = (n, a[1] + b[1]);
+    (a[0], a[2]) = (n, a[2] + (b[2] + nb * shift));
 }
 
 /// Adds up in eight lanes.
@@ -154,19 +161,18 @@ fn fold_run(run: &[f64], state: &mut [f64]) {
         return;
     }
     let n = run.len() as f64;
-    let sum = sum_of(run, |x| x);
+    // Sums alone are those of the elements, whose infinities must not meet.
+    let shift = if state.len() == 3 { 0.0 } else { run[0] };
+    let sum = sum_of(run, |x| x - shift);
     let mean = sum / n;
-    (state[0], state[1]) = (n, sum);
+    (state[0], state[1], state[2]) = (n, shift, sum);
+    let distance = |x: f64| (x - shift) - mean;
     match state.len() {
-        2 => {}
-        3 => state[2] = sum_of(run, |x| (x - mean) * (x - mean)),
-        4 => {
-            state[2] = sum_of(run, |x| (x - mean) * (x - mean));
-            state[3] = sum_of(run, |x| (x - mean) * (x - mean) * (x - mean));
-        }
+        3 => {}
+        4 => state[3] = sum_of(run, |x| distance(x) * distance(x)),
         _ => {
-            for (p, moment) in state.iter_mut().enumerate().skip(2) {
-                *moment = sum_of(run, |x| (x - mean).powi(p as i32));
+            for (p, moment) in (2..).zip(&mut state[3..]) {
+                *moment = sum_of(run, |x| distance(x).powi(p));
             }
         }
     }
@@ -187,7 +193,7 @@ pub(crate) struct MomentFolder {
 impl MomentFolder {
     pub(crate) fn new(moments: &Moments, shape: &[usize], reduced: &[bool], masked: bool) -> MomentFolder {
         let runs = Runs::new(shape, reduced, masked);
-        let width = usize::from(moments.order) + 1;
+        let width = usize::from(moments.order) + 2;
         let columns = vec![vec![0.0; runs.kept]; width];
         let (state, other) = (vec![0.0; width], vec![0.0; width]);
         MomentFolder { runs, skip_nan: moments.skip_nan, columns, state, other, filtered: Vec::new(), arch: Arch::new() }
@@ -211,20 +217,25 @@ impl MomentFolder {
                     || fold_run(part, state),
                 );
                 self.merge_other(run.place);
-            } else if let ([counts, sums, squares], false) = (self.columns.as_mut_slice(), self.skip_nan) {
+            } else if let ([counts, shifts, sums, squares], false) = (self.columns.as_mut_slice(), self.skip_nan) {
                 let places = run.place..run.place + run.length;
                 let (sums, squares) = (&mut sums[places.clone()], &mut squares[places.clone()]);
                 // All elements of a row have the same count.
                 let n = counts[places.start];
+                if n == 0.0 {
+                    shifts[places.clone()].copy_from_slice(part);
+                }
+                let shifts = &shifts[places.clone()];
                 counts[places].fill(n + 1.0);
                 let (weight, ratio) = (if n > 0.0 { 1.0 / n } else { 0.0 }, n / (n + 1.0));
                 arch.dispatch(
                     #[inline(always)]
                     || {
-                        for ((sum, square), &x) in sums.iter_mut().zip(squares).zip(part) {
-                            let delta = x - *sum * weight;
+                        for (((sum, square), &shift), &x) in sums.iter_mut().zip(squares).zip(shifts).zip(part) {
+                            let distance = x - shift;
+                            let delta = distance - *sum * weight;
                             *square += delta * delta * ratio;
-                            *sum += x;
+                            *sum += distance;
                         }
                     },
                 );
@@ -232,7 +243,8 @@ impl MomentFolder {
                 for (i, &x) in part.iter().enumerate() {
                     if !(self.skip_nan && x.is_nan()) {
                         self.other.fill(0.0);
-                        (self.other[0], self.other[1]) = (1.0, x);
+                        let only_sums = self.other.len() == 3;
+                        (self.other[0], self.other[1], self.other[2]) = if only_sums { (1.0, 0.0, x) } else { (1.0, x, 0.0) };
                         self.merge_other(run.place + i);
                     }
                 }
@@ -271,14 +283,16 @@ mod tests {
     #[test]
     fn merging_is_folding_the_whole() {
         let data: Vec<f64> = (0..50).map(|i| f64::from(i * i % 17) + 1e3).collect();
-        for width in 2..8 {
+        for width in 3..9 {
             let (mut whole, mut a, mut b) = (vec![0.0; width], vec![0.0; width], vec![0.0; width]);
             fold_run(&data, &mut whole);
             for cut in [0, 1, 7, 50] {
                 fold_run(&data[..cut], &mut a);
                 fold_run(&data[cut..], &mut b);
                 merge(&mut a, &b);
-                assert!(a.iter().zip(&whole).all(|(a, b)| (a - b).abs() <= 1e-8 * b.abs().max(1e3)), "{a:?} {whole:?}");
+                assert!((mean_of(&a) - mean_of(&whole)).abs() < 1e-12 * 1e3);
+                let near = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-9 * b.abs().max(1e3);
+                assert!(a[0] == 50.0 && a[3..].iter().zip(&whole[3..]).all(near), "{a:?} {whole:?}");
             }
         }
     }

@@ -122,8 +122,8 @@ impl ReduceOp {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Axes {
     axes: Option<Vec<isize>>,
-    keepdims: bool,
-    split_every: usize,
+    pub(crate) keepdims: bool,
+    pub(crate) split_every: usize,
 }
 
 impl Axes {
@@ -153,6 +153,13 @@ impl Axes {
     pub fn split_every(mut self, n: usize) -> Axes {
         self.split_every = n;
         self
+    }
+
+    pub(crate) fn checked_split_every(&self, operation: &'static str) -> Result<usize> {
+        match self.split_every {
+            n @ 0..2 => Err(Error::argument(operation, format!("split_every is {n}: at least two partial results are combined at once"))),
+            n => Ok(n),
+        }
     }
 
     /// Which axes of a shape are meant.
@@ -312,6 +319,30 @@ impl<T: Element> Array<T> {
     /// The standard deviations over some axes: the square roots of [`var_axis`](Array::var_axis).
     pub fn std_axis(&self, axes: impl Into<Axes>, ddof: usize) -> Array<T::Magnitude> {
         self.statistic(2, false, Statistic::Variance { ddof, root: true }, &axes.into())
+    }
+
+    /// The central moment of an order over some axes: the mean of that power of the distances to the mean. 0 of order 1, 1 of order 0. An [`Error::Axis`] if there is no such axis, an
+    /// [`Error::Argument`] for an order beyond 32 and for complex numbers. Lazy; one pass.
+    pub fn moment_axis(&self, order: usize, axes: impl Into<Axes>) -> Array<T::Magnitude> {
+        let axes = axes.into();
+        if order > 32 || matches!(T::DTYPE, DType::C32 | DType::C64) {
+            return Array::of(|| {
+                Err(Error::argument("moment", format!("order {order} of {}: orders to 32 of real numbers are known", T::DTYPE)))
+            });
+        }
+        if order == 0 {
+            let ones = self.statistic::<T::Magnitude>(1, false, Statistic::Moment { ddof: 0 }, &axes);
+            return Array::of(|| {
+                let one = Operand::Scalar(T::Magnitude::cast_from(1u8).into_scalar());
+                elementwise(Operation::Add, vec![Operand::Expr(ones.expr()?), one])
+            });
+        }
+        self.statistic(order as u8, false, Statistic::Moment { ddof: 0 }, &axes)
+    }
+
+    /// The central moment of all elements, 0-d, as [`moment_axis`](Array::moment_axis).
+    pub fn moment(&self, order: usize) -> Array<T::Magnitude> {
+        self.moment_axis(order, Axes::all())
     }
 
     pub(crate) fn statistic<R: Element>(&self, order: u8, skip_nan: bool, statistic: Statistic, axes: &Axes) -> Array<R> {
@@ -511,13 +542,7 @@ pub(crate) fn reduce(op: ReduceOp, input: &Arc<Expr>, axes: &Axes) -> Result<Arc
 pub(crate) fn reduce_where(op: ReduceOp, input: &Arc<Expr>, mask: Option<&Arc<Expr>>, axes: &Axes) -> Result<Arc<Expr>> {
     let shape = input.shape();
     let reduced = axes.of_shape(op.name(), &shape)?;
-    let split_every = axes.split_every;
-    if split_every < 2 {
-        return Err(Error::argument(
-            op.name(),
-            format!("split_every is {split_every}: at least two partial results must be combined at once"),
-        ));
-    }
+    let split_every = axes.checked_split_every(op.name())?;
     let empty = shape.iter().zip(&reduced).any(|(&n, &reduced)| reduced && n == 0);
     if empty && op.needs_elements() && mask.is_none() {
         return Err(Error::EmptyReduction { operation: op.name(), shape: shape.to_vec() });

@@ -1,6 +1,7 @@
 //! Public behaviour of arrays, one topic a module.
 
 mod all {
+    mod along;
     mod blocks;
     mod broadcasting;
     mod chunking;
@@ -11,6 +12,7 @@ mod all {
     mod pi;
     mod random;
     mod reductions;
+    mod sets;
     mod slicing;
     mod text;
 }

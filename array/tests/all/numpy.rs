@@ -82,7 +82,7 @@ impl Case<'_> {
         self.arg(name).as_u64().unwrap_or(0) as usize
     }
 
-    /// Checks an array against answer `i`, within a relative distance.
+    /// Checks an array against answer `i`, within a relative distance; no less than that which serde_json loses when it reads floats.
     pub(super) fn check<T: Element>(&self, i: usize, array: &Array<T>, tolerance: f64) {
         let answer = &self.case["answer"][i];
         array.check().unwrap_or_else(|error| panic!("{}: {error}", self.case));
@@ -107,7 +107,7 @@ impl Case<'_> {
         let wanted: ArrayD<Complex64> = elements(&self.case["answer"][i]);
         assert_eq!(found.shape(), wanted.shape(), "{}", self.case);
         let wide = |x: T| Complex64::new(x.to_f64(), x.imaginary());
-        let near = |a: f64, b: f64| a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tolerance * b.abs().max(1.0);
+        let near = |a: f64, b: f64| a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tolerance.max(1e-14) * b.abs().max(1.0);
         let same = |x: Complex64, y: Complex64| (x.is_nan() && y.is_nan()) || (near(x.re, y.re) && near(x.im, y.im));
         assert!(found.iter().zip(&wanted).all(|(&x, &y)| same(wide(x), y)), "{}: {found} instead of {wanted}", self.case);
     }
