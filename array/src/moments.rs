@@ -78,6 +78,11 @@ impl Moments {
     fn of_state(&self, state: &[f64]) -> f64 {
         let width = usize::from(self.order) + 2;
         let n = state[0];
+        // There is no distance to a mean that is infinite.
+        let spreads = !matches!(self.statistic, Statistic::Mean);
+        if spreads && state.chunks(width).any(|state| !mean_of(state).is_finite()) {
+            return f64::NAN;
+        }
         match self.statistic {
             Statistic::State => unreachable!("states are not made anything of"),
             Statistic::Mean => mean_of(state),

@@ -47,7 +47,8 @@ impl<T: Ordered> Array<T> {
     }
 
     /// The bin that each element is in: `i` with `bins[i - 1] <= x < bins[i]`, or `bins[i - 1] < x <= bins[i]` if the bins are closed on the right; 0 and `bins.len()` for what lies
-    /// beyond. Of descending bins likewise. Of the array's shape and chunks. Lazy. An [`Error::Argument`] for bins that neither rise nor fall.
+    /// beyond. Of descending bins `bins[i - 1] > x >= bins[i]`, or
+    /// `bins[i - 1] >= x > bins[i]`. Of the array's shape and chunks. Lazy. An [`Error::Argument`] for bins that neither rise nor fall.
     ///
     /// ```
     /// use arras_array::Array;
@@ -67,7 +68,7 @@ impl<T: Ordered> Array<T> {
             bins.reverse();
         }
         let n = (!rises).then_some(bins.len() as i64);
-        let side = if right == rises { Side::Left } else { Side::Right };
+        let side = if right { Side::Left } else { Side::Right };
         match Array::from_ndarray(ndarray::Array1::from(bins), Chunks::one()) {
             Ok(bins) => search("digitize", &bins, self, side, n),
             Err(error) => Array::of(|| Err(error)),

@@ -138,13 +138,13 @@ impl<T: Element> Selected<T> {
     ///
     /// # Errors
     /// What goes wrong in `run`; what was wrong when the selection was built.
-    pub fn compute_chunk_sizes<E: From<Error>>(
+    pub fn compute_chunk_sizes(
         &self,
-        run: impl FnOnce(&Delayed<Vec<usize>>) -> Result<Vec<usize>, E>,
-    ) -> Result<Array<T>, E> {
-        self.check()?;
+        run: impl FnOnce(&Delayed<Vec<usize>>) -> arras_core::Result<Vec<usize>>,
+    ) -> arras_core::Result<Array<T>> {
+        self.check().map_err(arras_core::Error::collection)?;
         let lengths = run(&self.lengths())?;
-        Ok(self.with_chunk_sizes(&lengths)?)
+        self.with_chunk_sizes(&lengths).map_err(arras_core::Error::collection)
     }
 
     /// The array, its chunks along the axis said to have these lengths. A run fails where that is not so.

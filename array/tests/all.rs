@@ -7,6 +7,7 @@ mod all {
     mod chunking;
     mod elementwise;
     mod errors;
+    mod measures;
     mod numpy;
     mod oracle;
     mod pi;

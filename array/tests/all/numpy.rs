@@ -1,6 +1,6 @@
 //! NumPy's own answers, recorded in `tests/fixtures`.
 
-use arras_array::{Array, Axes, Chunks, Complex32, Complex64, DType, Element};
+use arras_array::{Array, Axes, Chunks, Complex64, DType, Element};
 use ndarray::{ArrayD, IxDyn};
 use serde_json::Value;
 
