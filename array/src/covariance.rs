@@ -91,10 +91,12 @@ impl BlockOp for CovarianceOp {
     }
 }
 
-/// How many observations, the means of the variables, and the sums of the products of distances to these, `(p, p)`.
+/// How many observations, an observation, the means of the distances to it, and the sums of the products of distances to the means, `(p, p)`. Means are told apart by what they are from
+/// observations, so large ones do no harm.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct State {
     n: f64,
+    shifts: Vec<f64>,
     means: Vec<f64>,
     products: Vec<f64>,
 }
@@ -103,18 +105,28 @@ impl State {
     fn of(block: &ndarray::ArrayViewD<'_, f64>) -> Result<State, BoxError> {
         let block: ndarray::ArrayView2<'_, f64> = block.view().into_dimensionality()?;
         let (p, n) = block.dim();
-        let means: Vec<f64> = block.rows().into_iter().map(|row| row.sum() / n as f64).collect();
-        let distances = &block - &Array2::from_shape_vec((p, 1), means.clone())?;
+        if n == 0 {
+            return Ok(State { n: 0.0, shifts: vec![0.0; p], means: vec![0.0; p], products: vec![0.0; p * p] });
+        }
+        let shifts = block.index_axis(Axis(1), 0).to_vec();
+        let distances = &block - &Array2::from_shape_vec((p, 1), shifts.clone())?;
+        let means: Vec<f64> = distances.rows().into_iter().map(|row| row.sum() / n as f64).collect();
+        let distances = distances - &Array2::from_shape_vec((p, 1), means.clone())?;
         let products = distances.dot(&distances.t());
-        Ok(State { n: n as f64, means: if n == 0 { vec![0.0; p] } else { means }, products: products.iter().copied().collect() })
+        Ok(State { n: n as f64, shifts, means, products: products.iter().copied().collect() })
     }
 
     fn merge(&mut self, other: &State) {
         if other.n == 0.0 {
             return;
         }
+        if self.n == 0.0 {
+            self.clone_from(other);
+            return;
+        }
         let n = self.n + other.n;
-        let delta: Vec<f64> = self.means.iter().zip(&other.means).map(|(a, b)| b - a).collect();
+        let shifts = self.shifts.iter().zip(&other.shifts).map(|(a, b)| b - a);
+        let delta: Vec<f64> = shifts.zip(self.means.iter().zip(&other.means)).map(|(shift, (a, b))| shift + (b - a)).collect();
         let (weight, p) = (self.n * other.n / n, delta.len());
         for (place, (product, theirs)) in self.products.iter_mut().zip(&other.products).enumerate() {
             *product += theirs + delta[place / p] * delta[place % p] * weight;

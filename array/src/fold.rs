@@ -30,10 +30,15 @@ pub(crate) const LANES: usize = 8;
 pub(crate) trait Fold<A>: Copy {
     fn identity() -> A;
     fn fold(a: A, x: A) -> A;
+    /// Of two results of folding.
+    #[inline(always)]
+    fn merge(a: A, b: A) -> A {
+        Self::fold(a, b)
+    }
 }
 
 macro_rules! folds {
-    ($($name:ident $bound:ident $identity:expr, |$a:ident, $x:ident| $body:expr;)*) => { $(
+    ($($name:ident $bound:ident $identity:expr, |$a:ident, $x:ident| $body:expr $(, |$b:ident, $y:ident| $merge:expr)?;)*) => { $(
         #[derive(Debug, Clone, Copy)]
         pub(crate) struct $name;
         impl<A: $bound> Fold<A> for $name {
@@ -45,6 +50,12 @@ macro_rules! folds {
             fn fold($a: A, $x: A) -> A {
                 $body
             }
+            $(
+                #[inline(always)]
+                fn merge($b: A, $y: A) -> A {
+                    $merge
+                }
+            )?
         }
     )* };
 }
@@ -53,10 +64,11 @@ folds! {
     Min Ordered A::LARGEST, |a, x| if x < a || x.is_nan() { x } else { a };
     Max Ordered A::SMALLEST, |a, x| if x > a || x.is_nan() { x } else { a };
     Product Number A::cast_from(1u8), |a, x| a.times(x);
-    NanSum Number A::default(), |a, x| if x.is_nan() { a } else { a.plus(x) };
-    NanProduct Number A::cast_from(1u8), |a, x| if x.is_nan() { a } else { a.times(x) };
-    NanMin Float A::nan(), |a, x| if x < a || a != a { x } else { a };
-    NanMax Float A::nan(), |a, x| if x > a || a != a { x } else { a };
+    // What is not a number in a result, as infinities met, stays.
+    NanSum Number A::default(), |a, x| if x.is_nan() { a } else { a.plus(x) }, |a, b| a.plus(b);
+    NanProduct Number A::cast_from(1u8), |a, x| if x.is_nan() { a } else { a.times(x) }, |a, b| a.times(b);
+    NanMin Float A::nan(), |a, x| if x < a || Element::is_nan(a) { x } else { a };
+    NanMax Float A::nan(), |a, x| if x > a || Element::is_nan(a) { x } else { a };
 }
 
 /// Folds a run into one value.
@@ -74,7 +86,7 @@ fn fold_run<T: Element, A: Element, F: Fold<A>>(run: &[T]) -> A {
         *lane = F::fold(*lane, A::cast_from(x));
     }
     let [a, b, c, d, e, f, g, h] = lanes;
-    F::fold(F::fold(F::fold(a, b), F::fold(c, d)), F::fold(F::fold(e, f), F::fold(g, h)))
+    F::merge(F::merge(F::merge(a, b), F::merge(c, d)), F::merge(F::merge(e, f), F::merge(g, h)))
 }
 
 /// How many are true.
@@ -176,7 +188,7 @@ impl<A: Element, F: Fold<A>> Folder<A, F> {
                     #[inline(always)]
                     || fold_run::<T, A, F>(part),
                 );
-                self.elements[run.place] = F::fold(self.elements[run.place], folded);
+                self.elements[run.place] = F::merge(self.elements[run.place], folded);
             } else {
                 let elements = &mut self.elements[run.place..run.place + run.length];
                 arch.dispatch(
@@ -264,7 +276,7 @@ impl Kernel for CombineKernel {
 
 /// Folds elements with others, one by one.
 fn each<A: Element, F: Fold<A>>(elements: &mut [A], others: &[A]) {
-    elements.iter_mut().zip(others).for_each(|(a, &x)| *a = F::fold(*a, x));
+    elements.iter_mut().zip(others).for_each(|(a, &x)| *a = F::merge(*a, x));
 }
 
 impl CombineKernel {
@@ -306,7 +318,8 @@ impl Finish {
         let kept: usize = shape.iter().product();
         let keep = !self.last || matches!(op, ReduceOp::Moments(Moments { statistic: Statistic::State, .. }));
         let result = shape.clone();
-        shape.push(elements.len().checked_div(kept).unwrap_or(1));
+        let width = || if let ReduceOp::Moments(moments) = op { moments.width(DType::F64) } else { 2 };
+        shape.push(elements.len().checked_div(kept).unwrap_or_else(width));
         let states = block(&shape, elements)?;
         if keep {
             return Ok(states);

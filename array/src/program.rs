@@ -64,6 +64,9 @@ pub(crate) enum Source {
     Scalar(Scalar),
 }
 
+/// Where a program's result is, and its mask, if it has one.
+type Results = SmallVec<[Source; 2]>;
+
 /// Whether a node can be a step of a program for blocks of its chunks.
 pub(crate) fn is_step(expr: &Expr) -> bool {
     matches!(expr.kind, Kind::Elementwise { .. } | Kind::Uniform(_) | Kind::Full(_))
@@ -111,7 +114,7 @@ pub(crate) fn compile_masked(root: &Arc<Expr>, mask: Option<&Arc<Expr>>, fusion:
         }
         compiler.step(&expr);
     }
-    let results: SmallVec<[Source; 2]> = [root].into_iter().chain(mask).map(|expr| compiler.values[&expr.name]).collect();
+    let results: Results = [root].into_iter().chain(mask).map(|expr| compiler.values[&expr.name]).collect();
     let Compiler { inputs, steps, .. } = compiler;
     let (steps, results, registers) = allocate(absorb_squares(steps, &results), results);
     let (result, mask) = (results[0], results.get(1).copied());
@@ -212,7 +215,7 @@ fn absorb_squares(mut steps: Vec<Step>, results: &[Source]) -> Vec<Step> {
 }
 
 /// Gives each step a register that nobody needs any more. A step never writes into a register that it reads.
-fn allocate(mut steps: Vec<Step>, mut results: SmallVec<[Source; 2]>) -> (Vec<Step>, SmallVec<[Source; 2]>, Vec<(DType, u32)>) {
+fn allocate(mut steps: Vec<Step>, mut results: Results) -> (Vec<Step>, Results, Vec<(DType, u32)>) {
     let mut last_use = vec![0; steps.len()];
     for (i, step) in steps.iter().enumerate().filter(|(_, step)| !matches!(step.action, Action::Absorbed)) {
         for operand in &step.operands {

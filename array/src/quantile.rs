@@ -212,6 +212,11 @@ where
         self.quantiles("nanmedian", 0.5.into(), axes.into(), QuantileMethod::Linear, true, 1.0)
     }
 
+    /// As [`nanquantile_with`](Array::nanquantile_with), by NumPy's own method and with `q` from 0 to 100.
+    pub fn nanpercentile_axis(&self, q: impl Into<Quantiles>, axes: impl Into<Axes>) -> Array<T::Mean> {
+        self.quantiles("nanpercentile", q.into().scaled(100.0), axes.into(), QuantileMethod::Linear, true, 100.0)
+    }
+
     /// The quantiles over some axes of what is not NaN; NaN of nothing. As [`quantile_with`](Array::quantile_with).
     pub fn nanquantile_with(&self, q: impl Into<Quantiles>, axes: impl Into<Axes>, method: QuantileMethod) -> Array<T::Mean> {
         self.quantiles("nanquantile", q.into(), axes.into(), method, true, 1.0)

@@ -51,6 +51,7 @@ fn quantiles<T: arras_array::Real<Mean: arras_array::Float>>(case: &Case<'_>, ch
     match case.op() {
         "median" => case.check(0, &x.median_axis(axes), tolerance),
         "nanmedian" => case.check(0, &x.nanmedian_axis(axes), tolerance),
+        "nanpercentile" => case.check(0, &x.nanpercentile_axis(30.0, axes), tolerance),
         "percentile" => case.check(0, &x.percentile_axis([10.0, 50.0], axes), tolerance),
         "quantile" => {
             let method = method(case.arg("method").as_str().unwrap());
