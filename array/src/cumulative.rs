@@ -81,8 +81,8 @@ impl<T: Element> Array<T> {
     /// use arras_array::{Array, Scan};
     /// use arras_scheduler::Compute;
     /// let x = Array::from_ndarray(ndarray::arr1(&[1, 2, 3, 4]), 3)?;
-    /// assert_eq!(x.cumsum(0).compute()?, ndarray::arr1(&[1, 3, 6, 10]).into_dyn());
-    /// assert_eq!(x.cumprod_with(0, Scan::Blelloch).compute()?, ndarray::arr1(&[1, 2, 6, 24]).into_dyn());
+    /// assert_eq!(x.cumsum(0).compute()?, ndarray::arr1(&[1i64, 3, 6, 10]).into_dyn());
+    /// assert_eq!(x.cumprod_with(0, Scan::Blelloch).compute()?, ndarray::arr1(&[1i64, 2, 6, 24]).into_dyn());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

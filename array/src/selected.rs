@@ -38,7 +38,8 @@ use crate::simplify;
 /// let large = x.select(&x.gt(2.0));
 /// assert_eq!(large.compute()?, ndarray::arr1(&[3.0, 4.0, 5.0, 9.0]).into_dyn());
 /// assert_eq!(large.len().compute()?, 4);
-/// assert_eq!(large.mean().item().compute()?, 5.25);
+/// let mean: f64 = large.mean().item().compute()?;
+/// assert_eq!(mean, 5.25);
 /// let counted = large.compute_chunk_sizes(|lengths| lengths.compute())?;
 /// assert_eq!(counted.shape(), [4]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
