@@ -195,6 +195,8 @@ pub trait Element:
     type Sum: Number;
     /// What the mean of elements is: `f64` for `bool` and integers, the type itself for floats and complex numbers.
     type Mean: Inexact;
+    /// What the spread of elements is: `f64` for `bool` and integers, the type itself for floats, that of the two parts for complex numbers.
+    type Spread: Float;
     #[doc(hidden)]
     fn into_block(array: ArcArray<Self, IxDyn>) -> Block;
     #[doc(hidden)]
@@ -338,6 +340,7 @@ impl Element for bool {
     const DTYPE: DType = DType::Bool;
     type Sum = i64;
     type Mean = f64;
+    type Spread = f64;
     common!(bool Bool bools);
     #[inline(always)]
     fn is_nan(self) -> bool {
@@ -379,6 +382,7 @@ macro_rules! number {
             const DTYPE: DType = DType::$v;
             type Sum = $sum;
             type Mean = $mean;
+            type Spread = $mean;
             common!($t $v $bank);
             #[inline(always)]
             fn is_nan(self) -> bool {
@@ -521,6 +525,7 @@ macro_rules! complex {
             const DTYPE: DType = DType::$v;
             type Sum = $t;
             type Mean = $t;
+            type Spread = $part;
             common!($t $v $bank);
             #[inline(always)]
             fn is_nan(self) -> bool {

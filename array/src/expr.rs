@@ -55,6 +55,10 @@ pub(crate) enum Kind {
         op: ReduceOp,
         axes: SmallVec<[bool; 4]>,
         keepdims: bool,
+        /// How many partial results one task combines.
+        split_every: usize,
+        /// Which elements count, if not all: of the input's chunks.
+        mask: Option<Arc<Expr>>,
         input: Arc<Expr>,
     },
     Slice {
@@ -109,9 +113,8 @@ impl Expr {
                     Operand::Scalar(_) => None,
                 })
                 .collect(),
-            Kind::Reduce { input, .. } | Kind::Slice { input, .. } | Kind::Transpose { input, .. } | Kind::Rechunk { input } => {
-                SmallVec::from_slice(&[input])
-            }
+            Kind::Reduce { input, mask, .. } => [input].into_iter().chain(mask).collect(),
+            Kind::Slice { input, .. } | Kind::Transpose { input, .. } | Kind::Rechunk { input } => SmallVec::from_slice(&[input]),
             Kind::Blocks { inputs, .. } => inputs.iter().collect(),
         }
     }
@@ -126,9 +129,8 @@ impl Drop for Expr {
                     Operand::Expr(expr) => Some(expr),
                     Operand::Scalar(_) => None,
                 })),
-                Kind::Reduce { input, .. } | Kind::Slice { input, .. } | Kind::Transpose { input, .. } | Kind::Rechunk { input } => {
-                    stack.push(input)
-                }
+                Kind::Reduce { input, mask, .. } => stack.extend([input].into_iter().chain(mask)),
+                Kind::Slice { input, .. } | Kind::Transpose { input, .. } | Kind::Rechunk { input } => stack.push(input),
                 Kind::Blocks { inputs, .. } => stack.extend(inputs),
                 Kind::Values(_) | Kind::Full(_) | Kind::Iota(_) | Kind::Uniform(_) => {}
             }

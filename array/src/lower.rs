@@ -28,14 +28,14 @@ use crate::dtype::{DType, Element, with_dtype};
 use crate::expr::{Expr, Kind};
 use crate::fold::{CombineKernel, Finish, reduce_block};
 use crate::map::Function;
-use crate::program::{Action, Fusion, Program, Step, compile};
+use crate::program::{Action, Fusion, Program, Step, compile, compile_masked};
 use crate::rechunk::{RechunkKernel, parts, stages};
 use crate::reduce::ReduceOp;
 use crate::tile::execute;
 use crate::view::{AxisPart, Item, SliceKernel, TransposeKernel, cut};
 
-/// Partial results that one task combines.
-const SPLIT_EVERY: usize = 16;
+/// Partial results that one task combines, unless the user says otherwise.
+pub(crate) const SPLIT_EVERY: usize = 16;
 
 /// The tasks of an expression, those of its inputs first. With `fuse` off every operation is a layer of its own.
 pub(crate) fn lower(root: &Arc<Expr>, fuse: bool) -> Graph {
@@ -68,9 +68,10 @@ fn layers_of(expr: &Arc<Expr>, fuse: bool) -> (Vec<Layer>, Vec<Arc<Expr>>) {
             let kernel = RegionKernel::new(program, expr.chunks.clone(), None);
             (vec![region_layer(expr.name.clone(), &expr.chunks.grid(), &expr.chunks, &inputs, kernel, sizes(expr))], inputs)
         }
-        Kind::Reduce { op, axes, keepdims, input } => {
-            let (program, inputs) = compile(input, if fuse { Fusion::Region } else { Fusion::None });
-            (reduction(expr, *op, axes, *keepdims, input, program, &inputs), inputs)
+        Kind::Reduce { op, axes, keepdims, split_every, mask, input } => {
+            let (program, inputs) = compile_masked(input, mask.as_ref(), if fuse { Fusion::Region } else { Fusion::None });
+            let reduction = Reduction { op: *op, axes, keepdims: *keepdims, split_every: *split_every };
+            (reduction.layers(expr, input, program, &inputs), inputs)
         }
         Kind::Slice { items, input } => (vec![slice_layer(expr, items, input)], vec![Arc::clone(input)]),
         Kind::Transpose { axes, input } => {
@@ -216,26 +217,60 @@ fn rechunk_layer(name: Name, chunks: &Chunking, (input, old): (&Name, &Chunking)
     layer.build()
 }
 
-/// A reduction: partial results of each block, then rounds that combine them, 16 at a time, along the reduced axes in row-major order.
-fn reduction(expr: &Expr, op: ReduceOp, axes: &[bool], keepdims: bool, input: &Expr, program: Program, inputs: &[Arc<Expr>]) -> Vec<Layer> {
-    let chunks = &input.chunks;
-    let grid = chunks.grid();
-    let n_reduced: usize = grid.iter().zip(axes).filter(|(_, reduced)| **reduced).map(|(&n, _)| n as usize).product();
-    let finish = |keep| Finish { reduced: SmallVec::from_slice(axes), keep };
-    if n_reduced == 1 {
-        // Each block is a result of its own. The grids differ in axes of length 1 at most, so flat positions agree.
-        let kernel = RegionKernel::new(program, chunks.clone(), Some((op, finish(keepdims))));
-        let layer = region_layer(expr.name.clone(), &expr.chunks.grid(), chunks, inputs, kernel, sizes(expr));
-        return vec![layer];
-    }
-    let token = expr.name.as_str().rsplit('-').next().unwrap_or_default();
-    let partial_name = Name::new(format!("{}-partial-{token}", op.name()));
-    let partial_chunks =
-        chunks.axes().iter().zip(axes).map(|(chunks, &reduced)| if reduced { vec![1; chunks.len()] } else { chunks.clone() });
-    let partial_chunks = Chunking::new(partial_chunks.collect()).expect("as many blocks as the input has");
-    let kernel = RegionKernel::new(program, chunks.clone(), Some((op, finish(true))));
-    let mut layers = vec![region_layer(partial_name.clone(), &grid, chunks, inputs, kernel, sizes_of(&partial_chunks, expr.dtype.size()))];
+struct Reduction<'a> {
+    op: ReduceOp,
+    axes: &'a [bool],
+    keepdims: bool,
+    split_every: usize,
+}
 
+impl Reduction<'_> {
+    /// Partial results of each block, then rounds that combine them, `split_every` at a time, along the reduced axes in row-major order.
+    fn layers(&self, expr: &Expr, input: &Expr, program: Program, inputs: &[Arc<Expr>]) -> Vec<Layer> {
+        let &Reduction { op, axes, keepdims, split_every } = self;
+        let partial = op.partial(input.dtype);
+        let chunks = &input.chunks;
+        let finish = |keep, last| Finish { reduced: SmallVec::from_slice(axes), keep, last };
+        if n_partials(chunks, axes) == 1 {
+            // Each block is a result of its own. The grids differ in axes of length 1 at most, so flat positions agree.
+            let kernel = RegionKernel::new(program, chunks.clone(), Some((op, finish(keepdims, true))));
+            let layer = region_layer(expr.name.clone(), &expr.chunks.grid(), chunks, inputs, kernel, sizes(expr));
+            return vec![layer];
+        }
+        let partial_name = stage(expr, "partial");
+        let kernel = RegionKernel::new(program, chunks.clone(), Some((op, finish(true, false))));
+        let partial_sizes = sizes_of(&partial_chunks(chunks, axes), partial.size());
+        let mut layers = vec![region_layer(partial_name.clone(), &chunks.grid(), chunks, inputs, kernel, partial_sizes)];
+        let kernel =
+            |is_last: bool| Func::kernel(CombineKernel { op, dtype: partial.dtype, finish: is_last.then(|| finish(keepdims, true)) });
+        layers.extend(rounds(expr, partial_name, chunks, axes, split_every, Some(partial.size()), kernel));
+        layers
+    }
+}
+
+/// How many blocks meet in one of a reduction over these axes.
+pub(crate) fn n_partials(chunks: &Chunking, axes: &[bool]) -> usize {
+    chunks.grid().iter().zip(axes).filter(|(_, reduced)| **reduced).map(|(&n, _)| n as usize).product()
+}
+
+/// The chunks of partial results, one for each block: the reduced axes have length 1 in each.
+pub(crate) fn partial_chunks(chunks: &Chunking, axes: &[bool]) -> Chunking {
+    let partial = chunks.axes().iter().zip(axes).map(|(chunks, &reduced)| if reduced { vec![1; chunks.len()] } else { chunks.clone() });
+    Chunking::new(partial.collect()).expect("as many blocks as the input has")
+}
+
+/// The rounds of a tree over partial results: `split_every` are combined at a time along the reduced axes in row-major order, until one is left. At least one round is made.
+/// `from` is a layer over the grid of `chunks`; `size` is the bytes of an element of a partial result, `func` the function of the last round and of those before.
+pub(crate) fn rounds(
+    expr: &Expr,
+    mut from: Name,
+    chunks: &Chunking,
+    axes: &[bool],
+    split_every: usize,
+    size: Option<usize>,
+    func: impl Fn(bool) -> Func,
+) -> Vec<Layer> {
+    let grid = chunks.grid();
     // Where the partial results of a kept block are: along the reduced axes in row-major order.
     let strides = chunks.strides();
     let masked =
@@ -245,48 +280,53 @@ fn reduction(expr: &Expr, op: ReduceOp, axes: &[bool], keepdims: bool, input: &E
         let grid = grid.iter().zip(axes).map(|(&n, &r)| vec![1usize; if r == reduced { n as usize } else { 1 }]);
         Chunking::new(grid.collect()).expect("no more blocks than the input has")
     };
-    let mut reduced_flats = Vec::with_capacity(n_reduced);
+    let mut reduced_flats = Vec::new();
     each_block(&ones(true), |index| reduced_flats.push(dot(index, &reduced_strides)));
     let mut kept_flats = Vec::new();
     each_block(&ones(false), |index| kept_flats.push(dot(index, &kept_strides)));
 
-    let (mut from, mut n, mut round) = (partial_name, n_reduced, 0);
-    while n > 1 {
-        let groups = n.div_ceil(SPLIT_EVERY);
+    let (mut n, mut round) = (reduced_flats.len(), 0);
+    let mut layers = Vec::new();
+    loop {
+        let groups = n.div_ceil(split_every);
         let is_last = groups == 1;
-        let name = if is_last { expr.name.clone() } else { Name::new(format!("{}-combine-{round}-{token}", op.name())) };
-        let kept_grid = expr.chunks.grid();
+        let name = if is_last { expr.name.clone() } else { stage(expr, &format!("combine-{round}")) };
         let mut layer = if is_last {
-            GridBuilder::new(name.clone(), &kept_grid)
+            GridBuilder::new(name.clone(), &expr.chunks.grid())
         } else {
             GridBuilder::new(name.clone(), &[kept_flats.len() as u32, groups as u32])
         };
-        let kernel = CombineKernel { op, dtype: expr.dtype, finish: is_last.then(|| finish(keepdims)) };
-        let func = layer.func(Func::kernel(kernel));
+        let func = layer.func(func(is_last));
         let dependency = layer.depends_on(from);
         layer.reserve_inputs(kept_flats.len() * n);
         for (kept, &kept_flat) in kept_flats.iter().enumerate() {
             for group in 0..groups {
-                let members = group * SPLIT_EVERY..n.min((group + 1) * SPLIT_EVERY);
+                let members = group * split_every..n.min((group + 1) * split_every);
                 let flat = |member: usize| if round == 0 { kept_flat + reduced_flats[member] } else { (kept * n + member) as u32 };
                 layer.call(func, members.map(|member| (dependency, flat(member))));
             }
         }
-        if is_last || expr.chunks.is_uniform() {
+        if is_last {
             layer.sizes(sizes(expr));
-        } else {
-            let each: Vec<u64> = (0..kept_flats.len() as u32)
-                .flat_map(|kept| {
-                    let elements: usize = expr.chunks.block_shape(&expr.chunks.index_of(kept)).iter().product();
-                    std::iter::repeat_n((elements * expr.dtype.size()) as u64, groups)
-                })
-                .collect();
-            layer.sizes(Sizes::Each(each.into()));
+            layers.push(layer.build());
+            return layers;
+        }
+        if let Some(size) = size {
+            let elements = |kept: u32| {
+                chunks
+                    .block_shape(&chunks.index_of(kept))
+                    .iter()
+                    .zip(axes)
+                    .filter(|(_, reduced)| !**reduced)
+                    .map(|(n, _)| n)
+                    .product::<usize>()
+            };
+            let each = kept_flats.iter().flat_map(|&kept| std::iter::repeat_n((elements(kept) * size) as u64, groups));
+            layer.sizes(if chunks.is_uniform() { Sizes::Uniform((elements(0) * size) as u64) } else { Sizes::Each(each.collect()) });
         }
         layers.push(layer.build());
         (from, n, round) = (name, groups, round + 1);
     }
-    layers
 }
 
 /// Runs a program over a block, and folds what it makes if a reduction consumes it.
@@ -301,8 +341,9 @@ struct RegionKernel {
 
 impl RegionKernel {
     fn new(program: Program, chunks: Chunking, reduce: Option<(ReduceOp, Finish)>) -> RegionKernel {
-        let draws = program.steps.iter().any(|step| matches!(step.action, Action::Draw(_) | Action::Count(_)));
-        let starts = if draws { chunks.axes().iter().map(|axis| starts(axis)).collect() } else { Vec::new() };
+        let placed = program.steps.iter().any(|step| matches!(step.action, Action::Draw(_) | Action::Count(_)));
+        let positions = matches!(reduce, Some((ReduceOp::Position { .. }, _)));
+        let starts = if placed || positions { chunks.axes().iter().map(|axis| starts(axis)).collect() } else { Vec::new() };
         RegionKernel { program, chunks, reduce, starts }
     }
 }
@@ -361,7 +402,7 @@ impl Kernel for RegionKernel {
         let start: Shape = self.starts.iter().zip(&index).map(|(starts, &i)| starts[i]).collect();
         let blocks = (0..inputs.len()).map(|i| inputs.get::<Block>(i)).collect::<arras_core::Result<SmallVec<[&Block; 4]>>>()?;
         if let Some((op, finish)) = &self.reduce {
-            return Ok(Value::measured(reduce_block(*op, &self.program, &blocks, &shape, &start, finish)?));
+            return Ok(Value::measured(reduce_block(*op, &self.program, &blocks, &self.chunks, &index, &start, finish)?));
         }
         with_dtype!(self.program.dtype, T => {
             let mut elements: Vec<T> = Vec::with_capacity(shape.iter().product());

@@ -30,6 +30,8 @@ use crate::operations::Operation;
 pub(crate) struct Program {
     pub(crate) steps: Vec<Step>,
     pub(crate) result: Source,
+    /// Which elements of the result count, for a fold over some of them: `bool`.
+    pub(crate) mask: Option<Source>,
     pub(crate) dtype: DType,
     /// The types of the inputs.
     pub(crate) inputs: Vec<DType>,
@@ -66,6 +68,9 @@ pub(crate) enum Source {
     Scalar(Scalar),
 }
 
+/// Where a program's result is, and its mask, if it has one.
+type Results = SmallVec<[Source; 2]>;
+
 /// Whether a node can be a step of a program for blocks of its chunks.
 pub(crate) fn is_step(expr: &Expr) -> bool {
     matches!(expr.kind, Kind::Elementwise { .. } | Kind::Uniform(_) | Kind::Iota(_) | Kind::Full(_))
@@ -84,9 +89,14 @@ pub(crate) enum Fusion {
 
 /// The program that computes `root`, and the nodes that it reads.
 pub(crate) fn compile(root: &Arc<Expr>, fusion: Fusion) -> (Program, Vec<Arc<Expr>>) {
+    compile_masked(root, None, fusion)
+}
+
+/// As [`compile`], with a mask of the same chunks, of type `bool`.
+pub(crate) fn compile_masked(root: &Arc<Expr>, mask: Option<&Arc<Expr>>, fusion: Fusion) -> (Program, Vec<Arc<Expr>>) {
     let mut compiler = Compiler { values: HashMap::new(), inputs: Vec::new(), steps: Vec::new() };
     // A node, and whether its operands are done.
-    let mut stack = vec![(Arc::clone(root), false)];
+    let mut stack: Vec<(Arc<Expr>, bool)> = mask.into_iter().chain([root]).map(|expr| (Arc::clone(expr), false)).collect();
     while let Some((expr, operands_done)) = stack.pop() {
         if compiler.values.contains_key(&expr.name) {
             continue;
@@ -108,10 +118,11 @@ pub(crate) fn compile(root: &Arc<Expr>, fusion: Fusion) -> (Program, Vec<Arc<Exp
         }
         compiler.step(&expr);
     }
-    let result = compiler.values[&root.name];
+    let results: Results = [root].into_iter().chain(mask).map(|expr| compiler.values[&expr.name]).collect();
     let Compiler { inputs, steps, .. } = compiler;
-    let (steps, result, registers) = allocate(absorb_squares(steps, result), result);
-    let program = Program { steps, result, dtype: root.dtype, inputs: inputs.iter().map(|input| input.dtype).collect(), registers };
+    let (steps, results, registers) = allocate(absorb_squares(steps, &results), results);
+    let (result, mask) = (results[0], results.get(1).copied());
+    let program = Program { steps, result, mask, dtype: root.dtype, inputs: inputs.iter().map(|input| input.dtype).collect(), registers };
     (program, inputs)
 }
 
@@ -158,7 +169,7 @@ impl Program {
     pub(crate) fn last_comparison(&self) -> Option<&Step> {
         let last = self.steps.last()?;
         let compares = matches!(&last.action, Action::Apply(operation) if operation.is_comparison());
-        (compares && self.result == Source::Register(last.target)).then_some(last)
+        (compares && self.mask.is_none() && self.result == Source::Register(last.target)).then_some(last)
     }
 }
 
@@ -173,9 +184,9 @@ impl Step {
 }
 
 /// Lets sums and differences of floats square their operands themselves, where a square is used once: a pass over the tile less.
-fn absorb_squares(mut steps: Vec<Step>, result: Source) -> Vec<Step> {
+fn absorb_squares(mut steps: Vec<Step>, results: &[Source]) -> Vec<Step> {
     let mut uses = vec![0; steps.len()];
-    let registers = steps.iter().flat_map(|step| &step.operands).chain([&result]).filter_map(|source| match source {
+    let registers = steps.iter().flat_map(|step| &step.operands).chain(results).filter_map(|source| match source {
         Source::Register(r) => Some(*r as usize),
         _ => None,
     });
@@ -206,7 +217,7 @@ fn absorb_squares(mut steps: Vec<Step>, result: Source) -> Vec<Step> {
 }
 
 /// Gives each step a register that nobody needs any more. A step never writes into a register that it reads.
-fn allocate(mut steps: Vec<Step>, result: Source) -> (Vec<Step>, Source, Vec<(DType, u32)>) {
+fn allocate(mut steps: Vec<Step>, mut results: Results) -> (Vec<Step>, Results, Vec<(DType, u32)>) {
     let mut last_use = vec![0; steps.len()];
     for (i, step) in steps.iter().enumerate().filter(|(_, step)| !matches!(step.action, Action::Absorbed)) {
         for operand in &step.operands {
@@ -215,8 +226,10 @@ fn allocate(mut steps: Vec<Step>, result: Source) -> (Vec<Step>, Source, Vec<(DT
             }
         }
     }
-    if let Source::Register(r) = result {
-        last_use[r as usize] = usize::MAX;
+    for result in &results {
+        if let Source::Register(r) = result {
+            last_use[*r as usize] = usize::MAX;
+        }
     }
     let mut places = vec![0u32; steps.len()];
     let mut registers: Vec<(DType, u32)> = Vec::new();
@@ -256,10 +269,11 @@ fn allocate(mut steps: Vec<Step>, result: Source) -> (Vec<Step>, Source, Vec<(DT
         }
         steps[i].target = places[i];
     }
-    let result = match result {
-        Source::Register(r) => Source::Register(places[r as usize]),
-        other => other,
-    };
+    for result in &mut results {
+        if let Source::Register(r) = result {
+            *r = places[*r as usize];
+        }
+    }
     steps.retain(|step| !matches!(step.action, Action::Absorbed));
-    (steps, result, registers)
+    (steps, results, registers)
 }

@@ -138,7 +138,8 @@ macro_rules! inputs {
 }
 for_each_dtype!(inputs);
 
-/// Runs a program over a block of this shape, which starts at this element of the array, and hands on the result tile by tile, in row-major order.
+/// Runs a program over a block of this shape, which starts at this element of the array, and hands on the result tile by tile, in row-major order:
+/// of a program with a mask only the elements that it picks.
 pub(crate) fn execute<T: Element>(
     program: &Program,
     inputs: &[&Block],
@@ -146,8 +147,25 @@ pub(crate) fn execute<T: Element>(
     start: &[usize],
     mut consume: impl FnMut(&[T]),
 ) -> Result<(), BoxError> {
-    // For a result that is one scalar everywhere.
+    // For a result that is one scalar everywhere, and for the elements that a mask picks.
     let mut repeated: Vec<T> = Vec::new();
+    if let Some(mask) = program.mask {
+        return each_tile(program, inputs, shape, start, &program.steps, |frame| {
+            repeated.clear();
+            match (frame.elements::<T>(program.result), frame.elements::<bool>(mask)) {
+                (_, Elements::Scalar(false)) => {}
+                (Elements::Slice(tile), Elements::Scalar(true)) => repeated.extend_from_slice(tile),
+                (Elements::Slice(tile), Elements::Slice(mask)) => {
+                    repeated.extend(tile.iter().zip(mask).filter(|(_, picked)| **picked).map(|(&x, _)| x));
+                }
+                (Elements::Scalar(value), Elements::Slice(mask)) => {
+                    repeated.resize(mask.iter().filter(|&&picked| picked).count(), value);
+                }
+                (Elements::Scalar(value), Elements::Scalar(true)) => repeated.resize(frame.n, value),
+            }
+            consume(&repeated);
+        });
+    }
     each_tile(program, inputs, shape, start, &program.steps, |frame| match frame.elements::<T>(program.result) {
         Elements::Slice(tile) => consume(tile),
         Elements::Scalar(value) => {
