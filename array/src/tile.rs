@@ -147,10 +147,21 @@ pub(crate) fn execute<T: Element>(
     start: &[usize],
     mut consume: impl FnMut(&[T]),
 ) -> Result<(), BoxError> {
+    // Compiled once for each type, not for each of its uses.
+    execute_into(program, inputs, shape, start, &mut consume)
+}
+
+fn execute_into<T: Element>(
+    program: &Program,
+    inputs: &[&Block],
+    shape: &[usize],
+    start: &[usize],
+    consume: &mut dyn FnMut(&[T]),
+) -> Result<(), BoxError> {
     // For a result that is one scalar everywhere, and for the elements that a mask picks.
     let mut repeated: Vec<T> = Vec::new();
     if let Some(mask) = program.mask {
-        return each_tile(program, inputs, shape, start, &program.steps, |frame| {
+        return each_tile(program, inputs, shape, start, &program.steps, &mut |frame| {
             repeated.clear();
             match (frame.elements::<T>(program.result), frame.elements::<bool>(mask)) {
                 (_, Elements::Scalar(false)) => {}
@@ -166,7 +177,7 @@ pub(crate) fn execute<T: Element>(
             consume(&repeated);
         });
     }
-    each_tile(program, inputs, shape, start, &program.steps, |frame| match frame.elements::<T>(program.result) {
+    each_tile(program, inputs, shape, start, &program.steps, &mut |frame| match frame.elements::<T>(program.result) {
         Elements::Slice(tile) => consume(tile),
         Elements::Scalar(value) => {
             repeated.resize(frame.n, value);
@@ -179,7 +190,7 @@ pub(crate) fn execute<T: Element>(
 pub(crate) fn count(program: &Program, comparison: &Step, inputs: &[&Block], shape: &[usize], start: &[usize]) -> Result<i64, BoxError> {
     let before = &program.steps[..program.steps.len() - 1];
     let mut total = 0;
-    each_tile(program, inputs, shape, start, before, |frame| total += frame.count(comparison))?;
+    each_tile(program, inputs, shape, start, before, &mut |frame| total += frame.count(comparison))?;
     Ok(total)
 }
 
@@ -190,7 +201,7 @@ fn each_tile(
     shape: &[usize],
     start: &[usize],
     steps: &[Step],
-    mut body: impl FnMut(&Frame<'_>),
+    body: &mut dyn FnMut(&Frame<'_>),
 ) -> Result<(), BoxError> {
     for (block, dtype) in inputs.iter().zip(&program.inputs) {
         if block.dtype() != *dtype {
