@@ -1,55 +1,58 @@
 //! Rust's operators on arrays and scalars, on both sides.
 //!
-//! Scalars are weak: they take the array's type. An `f64` scalar makes `f64` of an integer array, as Python's float does in NumPy 2. `/` is true division: integers
-//! become `f64`.
+//! Scalars are weak: they take the array's type. An `f64` scalar makes `f64` of an integer array, as Python's float does in NumPy 2, and a complex one makes complex numbers of
+//! real ones. `/` is true division: integers become `f64`. `%` has the sign of the divisor, as NumPy's and other than Rust's; `&`, `|`, `^` and `!` are for `bool` and integers.
 
-use std::ops::{Add, Div, Mul, Neg, Sub};
+use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Neg, Not, Rem, Shl, Shr, Sub};
 
 use crate::array::{Array, Operand};
-use crate::dtype::{Element, Number};
+use crate::dtype::{Bits, Complex32, Complex64, Element, Integer, Number, Real};
 use crate::expr::elementwise;
 use crate::operations::Operation;
 
 /// `operation` of a scalar and an array.
-fn reversed<T: Number>(operation: Operation, scalar: T, array: &Array<T>) -> Array<T> {
+fn reversed<T: Element>(operation: Operation, scalar: T, array: &Array<T>) -> Array<T> {
     Array::of(|| elementwise(operation, vec![Operand::Scalar(scalar.into_scalar()), Operand::Expr(array.expr()?)]))
 }
 
 macro_rules! operator {
     ($trait:ident $method:ident $v:ident $output:ty, $convert:expr) => {
-        impl<T: Number> $trait<&Array<T>> for &Array<T> {
+        operator!([Number] $trait $method $v $output, $convert);
+    };
+    ([$class:ident] $trait:ident $method:ident $v:ident $output:ty, $convert:expr) => {
+        impl<T: $class> $trait<&Array<T>> for &Array<T> {
             type Output = Array<$output>;
             fn $method(self, other: &Array<T>) -> Array<$output> {
                 let convert: fn(&Array<T>) -> Array<$output> = $convert;
                 convert(self).combine(Operation::$v, convert(other))
             }
         }
-        impl<T: Number> $trait<Array<T>> for &Array<T> {
+        impl<T: $class> $trait<Array<T>> for &Array<T> {
             type Output = Array<$output>;
             fn $method(self, other: Array<T>) -> Array<$output> {
                 $trait::$method(self, &other)
             }
         }
-        impl<T: Number> $trait<&Array<T>> for Array<T> {
+        impl<T: $class> $trait<&Array<T>> for Array<T> {
             type Output = Array<$output>;
             fn $method(self, other: &Array<T>) -> Array<$output> {
                 $trait::$method(&self, other)
             }
         }
-        impl<T: Number> $trait<Array<T>> for Array<T> {
+        impl<T: $class> $trait<Array<T>> for Array<T> {
             type Output = Array<$output>;
             fn $method(self, other: Array<T>) -> Array<$output> {
                 $trait::$method(&self, &other)
             }
         }
-        impl<T: Number> $trait<T> for &Array<T> {
+        impl<T: $class> $trait<T> for &Array<T> {
             type Output = Array<$output>;
             fn $method(self, other: T) -> Array<$output> {
                 let convert: fn(&Array<T>) -> Array<$output> = $convert;
                 convert(self).combine(Operation::$v, <$output>::cast_from(other))
             }
         }
-        impl<T: Number> $trait<T> for Array<T> {
+        impl<T: $class> $trait<T> for Array<T> {
             type Output = Array<$output>;
             fn $method(self, other: T) -> Array<$output> {
                 $trait::$method(&self, other)
@@ -61,13 +64,31 @@ operator!(Add add Add T, |array| array.clone());
 operator!(Sub sub Subtract T, |array| array.clone());
 operator!(Mul mul Multiply T, |array| array.clone());
 operator!(Div div Divide T::Mean, |array| array.cast());
+operator!([Real] Rem rem Remainder T, |array| array.clone());
+operator!([Bits] BitAnd bitand BitwiseAnd T, |array| array.clone());
+operator!([Bits] BitOr bitor BitwiseOr T, |array| array.clone());
+operator!([Bits] BitXor bitxor BitwiseXor T, |array| array.clone());
+operator!([Integer] Shl shl LeftShift T, |array| array.clone());
+operator!([Integer] Shr shr RightShift T, |array| array.clone());
 
 macro_rules! scalar_left {
-    ($($t:ident)*) => { $(
+    (numbers $($t:ident)*) => { $(
         scalar_left!(@ Add add Add $t $t);
         scalar_left!(@ Sub sub Subtract $t $t);
         scalar_left!(@ Mul mul Multiply $t $t);
         scalar_left!(@ Div div Divide $t <$t as Element>::Mean);
+    )* };
+    (reals $($t:ident)*) => { $(
+        scalar_left!(@ Rem rem Remainder $t $t);
+    )* };
+    (bits $($t:ident)*) => { $(
+        scalar_left!(@ BitAnd bitand BitwiseAnd $t $t);
+        scalar_left!(@ BitOr bitor BitwiseOr $t $t);
+        scalar_left!(@ BitXor bitxor BitwiseXor $t $t);
+    )* };
+    (integers $($t:ident)*) => { $(
+        scalar_left!(@ Shl shl LeftShift $t $t);
+        scalar_left!(@ Shr shr RightShift $t $t);
     )* };
     (@ $trait:ident $method:ident $v:ident $t:ident $output:ty) => {
         impl $trait<&Array<$t>> for $t {
@@ -84,44 +105,89 @@ macro_rules! scalar_left {
         }
     };
 }
-scalar_left!(i8 i16 i32 i64 u8 u16 u32 u64 f32 f64);
+scalar_left!(numbers i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 Complex32 Complex64);
+scalar_left!(reals i8 i16 i32 i64 u8 u16 u32 u64 f32 f64);
+scalar_left!(bits bool i8 i16 i32 i64 u8 u16 u32 u64);
+scalar_left!(integers i8 i16 i32 i64 u8 u16 u32 u64);
 
-/// Integers with an `f64` scalar.
-macro_rules! float_scalar {
-    ($($t:ident)*) => { $(
-        float_scalar!(@ Add add $t);
-        float_scalar!(@ Sub sub $t);
-        float_scalar!(@ Mul mul $t);
-        float_scalar!(@ Div div $t);
+/// Arrays with a scalar of a wider kind: integers with an `f64`, real numbers with a complex one.
+macro_rules! wider_scalar {
+    ($scalar:ident: $($t:ident)*) => { $(
+        wider_scalar!(@ Add add $t $scalar);
+        wider_scalar!(@ Sub sub $t $scalar);
+        wider_scalar!(@ Mul mul $t $scalar);
+        wider_scalar!(@ Div div $t $scalar);
     )* };
-    (@ $trait:ident $method:ident $t:ident) => {
-        impl $trait<f64> for &Array<$t> {
-            type Output = Array<f64>;
-            fn $method(self, other: f64) -> Array<f64> {
-                $trait::$method(self.cast::<f64>(), other)
+    (remainder $scalar:ident: $($t:ident)*) => { $(wider_scalar!(@ Rem rem $t $scalar);)* };
+    (@ $trait:ident $method:ident $t:ident $scalar:ident) => {
+        impl $trait<$scalar> for &Array<$t> {
+            type Output = Array<$scalar>;
+            fn $method(self, other: $scalar) -> Array<$scalar> {
+                $trait::$method(self.cast::<$scalar>(), other)
             }
         }
-        impl $trait<f64> for Array<$t> {
-            type Output = Array<f64>;
-            fn $method(self, other: f64) -> Array<f64> {
+        impl $trait<$scalar> for Array<$t> {
+            type Output = Array<$scalar>;
+            fn $method(self, other: $scalar) -> Array<$scalar> {
                 $trait::$method(&self, other)
             }
         }
-        impl $trait<&Array<$t>> for f64 {
-            type Output = Array<f64>;
-            fn $method(self, array: &Array<$t>) -> Array<f64> {
-                $trait::$method(self, array.cast::<f64>())
+        impl $trait<&Array<$t>> for $scalar {
+            type Output = Array<$scalar>;
+            fn $method(self, array: &Array<$t>) -> Array<$scalar> {
+                $trait::$method(self, array.cast::<$scalar>())
             }
         }
-        impl $trait<Array<$t>> for f64 {
-            type Output = Array<f64>;
-            fn $method(self, array: Array<$t>) -> Array<f64> {
+        impl $trait<Array<$t>> for $scalar {
+            type Output = Array<$scalar>;
+            fn $method(self, array: Array<$t>) -> Array<$scalar> {
                 $trait::$method(self, &array)
             }
         }
     };
 }
-float_scalar!(i8 i16 i32 i64 u8 u16 u32 u64);
+wider_scalar!(f64: i8 i16 i32 i64 u8 u16 u32 u64);
+wider_scalar!(remainder f64: i8 i16 i32 i64 u8 u16 u32 u64);
+wider_scalar!(Complex64: i8 i16 i32 i64 u8 u16 u32 u64 f64);
+wider_scalar!(Complex32: f32);
+
+/// Complex arrays with a real scalar.
+macro_rules! real_scalar {
+    ($scalar:ident $t:ident) => {
+        real_scalar!(@ Add add $t $scalar);
+        real_scalar!(@ Sub sub $t $scalar);
+        real_scalar!(@ Mul mul $t $scalar);
+        real_scalar!(@ Div div $t $scalar);
+    };
+    (@ $trait:ident $method:ident $t:ident $scalar:ident) => {
+        impl $trait<$scalar> for &Array<$t> {
+            type Output = Array<$t>;
+            fn $method(self, other: $scalar) -> Array<$t> {
+                $trait::$method(self, $t::from(other))
+            }
+        }
+        impl $trait<$scalar> for Array<$t> {
+            type Output = Array<$t>;
+            fn $method(self, other: $scalar) -> Array<$t> {
+                $trait::$method(&self, other)
+            }
+        }
+        impl $trait<&Array<$t>> for $scalar {
+            type Output = Array<$t>;
+            fn $method(self, array: &Array<$t>) -> Array<$t> {
+                $trait::$method($t::from(self), array)
+            }
+        }
+        impl $trait<Array<$t>> for $scalar {
+            type Output = Array<$t>;
+            fn $method(self, array: Array<$t>) -> Array<$t> {
+                $trait::$method(self, &array)
+            }
+        }
+    };
+}
+real_scalar!(f32 Complex32);
+real_scalar!(f64 Complex64);
 
 impl<T: Number> Neg for &Array<T> {
     type Output = Array<T>;
@@ -134,5 +200,19 @@ impl<T: Number> Neg for Array<T> {
     type Output = Array<T>;
     fn neg(self) -> Array<T> {
         self.negative()
+    }
+}
+
+impl<T: Bits> Not for &Array<T> {
+    type Output = Array<T>;
+    fn not(self) -> Array<T> {
+        self.invert()
+    }
+}
+
+impl<T: Bits> Not for Array<T> {
+    type Output = Array<T>;
+    fn not(self) -> Array<T> {
+        self.invert()
     }
 }

@@ -24,6 +24,15 @@ pub enum Operand {
     Scalar(Scalar),
 }
 
+impl Operand {
+    pub(crate) fn dtype(&self) -> DType {
+        match self {
+            Operand::Expr(expr) => expr.dtype,
+            Operand::Scalar(scalar) => scalar.dtype(),
+        }
+    }
+}
+
 /// A lazy array of any number of axes, cut into blocks.
 ///
 /// Building one does no work on elements: shape, type and chunks of every expression are known at once, and what is wrong with them is kept in the array until the first `?`:
@@ -70,7 +79,7 @@ impl<T: Element> Array<T> {
     /// [`Error::ChunkSum`], [`Error::ChunkZero`], [`Error::ChunkRank`], [`Error::TooManyBlocks`].
     pub fn from_ndarray<S: DataOwned<Elem = T>, D: Dimension>(data: ArrayBase<S, D>, chunks: impl Into<Chunks>) -> Result<Array<T>> {
         let data = data.into_dyn().into_shared();
-        let chunks = chunks.into().of_shape(data.shape())?;
+        let chunks = chunks.into().of_dtype(data.shape(), T::DTYPE, None)?;
         let starts: Vec<Vec<usize>> = chunks.axes().iter().map(|axis| starts(axis)).collect();
         let values = (0..chunks.n_blocks() as u32)
             .map(|flat| {
@@ -92,7 +101,7 @@ impl<T: Element> Array<T> {
     /// What is wrong with the chunks.
     pub fn full(shape: impl IntoDimension, value: T, chunks: impl Into<Chunks>) -> Result<Array<T>> {
         let shape = shape.into_dimension();
-        let chunks = chunks.into().of_shape(Dimension::slice(&shape))?;
+        let chunks = chunks.into().of_dtype(Dimension::slice(&shape), T::DTYPE, None)?;
         Ok(Array::of(|| Ok(simplify::full(value.into_scalar(), chunks))))
     }
 

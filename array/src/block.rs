@@ -8,7 +8,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_bytes::Bytes;
 
-use crate::dtype::{DType, Element, for_each_dtype, with_dtype};
+use crate::dtype::{Complex32, Complex64, DType, Element, for_each_dtype, with_dtype};
 
 macro_rules! block {
     ($($t:ident $v:ident),*) => {

@@ -19,6 +19,7 @@ use arras_core::{Token, Tokenizer};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
+use crate::dtype::DType;
 use crate::error::{Error, Result};
 
 /// How to cut an array: one size for all axes, a size an axis, or every chunk of every axis.
@@ -40,6 +41,7 @@ enum Spec {
     Size(usize),
     PerAxis(Vec<usize>),
     Explicit(Vec<Vec<usize>>),
+    Bytes(usize),
 }
 
 impl Chunks {
@@ -53,13 +55,38 @@ impl Chunks {
         Chunks(Spec::Size(usize::MAX))
     }
 
+    /// Blocks of about 128 MiB, cut evenly along all axes. [`Array::rechunk`](crate::Array::rechunk) makes them of whole blocks of the array, where those are smaller.
+    pub fn auto() -> Chunks {
+        Chunks::bytes(AUTO_NBYTES)
+    }
+
+    /// Blocks of at most so many bytes, or one element, cut evenly along all axes: as [`auto`](Chunks::auto) with a size of your own.
+    ///
+    /// ```
+    /// use arras_array::{Array, Chunks};
+    /// let x = Array::<f64>::zeros([10_000, 10_000], Chunks::auto())?;
+    /// assert_eq!(x.chunks(), [vec![3334, 3333, 3333], vec![3334, 3333, 3333]]);
+    /// assert_eq!(x.rechunk(Chunks::bytes(1 << 20)).numblocks(), [28, 28]);
+    /// # Ok::<(), arras_array::Error>(())
+    /// ```
+    pub fn bytes(nbytes: usize) -> Chunks {
+        Chunks(Spec::Bytes(nbytes))
+    }
+
+    /// The cuts of a shape, for elements of eight bytes.
     pub(crate) fn of_shape(&self, shape: &[usize]) -> Result<Chunking> {
+        self.of_dtype(shape, DType::F64, None)
+    }
+
+    /// The cuts of a shape. Those by size are made of whole chunks of `stored`, where there are such.
+    pub(crate) fn of_dtype(&self, shape: &[usize], dtype: DType, stored: Option<&Chunking>) -> Result<Chunking> {
         let rank_error = |chunks| Error::ChunkRank { chunks, shape: shape.to_vec() };
         let sizes: Vec<usize> = match &self.0 {
             Spec::Size(size) => vec![*size; shape.len()],
             Spec::PerAxis(sizes) if sizes.len() != shape.len() => return Err(rank_error(sizes.len())),
             Spec::PerAxis(sizes) => sizes.clone(),
             Spec::Explicit(axes) => return of_chunks(axes, shape),
+            Spec::Bytes(nbytes) => return of_nbytes(nbytes / dtype.size(), shape, stored),
         };
         if let Some(axis) = sizes.iter().position(|&size| size == 0) {
             return Err(Error::ChunkZero { axis });
@@ -80,6 +107,53 @@ impl Chunks {
         };
         Chunking::new(shape.iter().zip(&sizes).map(cut).collect())
     }
+}
+
+/// Chunks of at most so many elements, at least one, as equal as they can be along all axes that are long enough.
+fn of_nbytes(elements: usize, shape: &[usize], stored: Option<&Chunking>) -> Result<Chunking> {
+    let mut sizes = vec![1usize; shape.len()];
+    // The shortest axes first: what they leave over goes to the longer ones.
+    let mut order: Vec<usize> = (0..shape.len()).collect();
+    order.sort_by_key(|&axis| shape[axis]);
+    let mut room = elements.max(1);
+    for (done, &axis) in order.iter().enumerate() {
+        let edge = root(room, (shape.len() - done) as u32);
+        sizes[axis] = edge.clamp(1, shape[axis].max(1));
+        room = (room / sizes[axis]).max(1);
+    }
+    let counts = shape.iter().zip(&sizes).map(|(&length, &size)| length.div_ceil(size).max(1));
+    let blocks = counts.fold(1usize, usize::saturating_mul);
+    if blocks >= MAX_BLOCKS {
+        return Err(Error::TooManyBlocks { blocks });
+    }
+    let cut = |axis: usize| {
+        let (length, size) = (shape[axis], sizes[axis]);
+        let whole = stored.map(|stored| &stored.axes()[axis]).filter(|chunks| chunks.iter().all(|&n| n <= size) && size < length);
+        if let Some(chunks) = whole {
+            // As many chunks one after another as there is room for.
+            let mut merged: Vec<usize> = Vec::new();
+            for &n in chunks {
+                match merged.last_mut() {
+                    Some(last) if *last + n <= size => *last += n,
+                    _ => merged.push(n),
+                }
+            }
+            return merged;
+        }
+        // As many chunks as the size asks for, the first ones an element longer than the last.
+        let n = length.div_ceil(size).max(1);
+        (0..n).map(|i| length / n + usize::from(i < length % n)).collect()
+    };
+    Chunking::new((0..shape.len()).map(cut).collect())
+}
+
+/// The largest number whose power `n` is at most `x`.
+fn root(x: usize, n: u32) -> usize {
+    let mut root = (x as f64).powf(1.0 / f64::from(n)) as usize + 1;
+    while root > 1 && root.checked_pow(n).is_none_or(|power| power > x) {
+        root -= 1;
+    }
+    root
 }
 
 /// Chunks that were given one by one.
@@ -140,6 +214,9 @@ impl<const N: usize> From<[Vec<usize>; N]> for Chunks {
         Chunks::explicit(axes)
     }
 }
+
+/// The size of blocks that are cut automatically, as Dask's.
+pub(crate) const AUTO_NBYTES: usize = 128 << 20;
 
 /// More blocks than a layer can number.
 const MAX_BLOCKS: usize = u32::MAX as usize;
@@ -244,6 +321,16 @@ pub(crate) fn starts(chunks: &[usize]) -> Vec<usize> {
             Some(start)
         })
         .collect()
+}
+
+/// A length cut into chunks of one size, and the rest.
+pub(crate) fn even(length: usize, size: usize) -> Vec<usize> {
+    if length == 0 {
+        return vec![0];
+    }
+    let mut chunks = vec![size; length / size];
+    chunks.extend(Some(length % size).filter(|&rest| rest > 0));
+    chunks
 }
 
 /// The coarsest chunks that both cut at every place where one of them cuts.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::array::{Operand, tuple};
 use crate::expr::{Expr, Kind};
+use crate::operations::Operation;
 
 /// Most lines of a tree.
 const MAX_LINES: usize = 60;
@@ -40,13 +41,18 @@ pub(crate) fn tree(root: &Arc<Expr>) -> String {
 /// The operation with its parameters.
 fn label(expr: &Expr) -> String {
     match &expr.kind {
-        Kind::Values(_) => expr.name.operation().to_owned(),
+        Kind::Values(_) | Kind::Blocks { .. } => expr.name.operation().to_owned(),
         Kind::Full(scalar) => format!("full {scalar}"),
+        Kind::Iota(iota) => format!("iota {}, {:?}", iota.start, iota.strides.as_slice()),
         Kind::Uniform(draws) => format!("uniform {}..{}", draws.low, draws.high),
         Kind::Elementwise { operation, operands } => {
             let mut text = operation.name().to_owned();
-            if let crate::operations::Operation::Power(exponent) = operation {
-                let _ = write!(text, " {exponent}");
+            match operation {
+                Operation::Power(n) | Operation::Round(n) => {
+                    let _ = write!(text, " {n}");
+                }
+                Operation::Call(function) => text = function.label().to_owned(),
+                _ => {}
             }
             for (i, operand) in operands.iter().enumerate() {
                 if let Operand::Scalar(scalar) = operand {

@@ -4,9 +4,11 @@ use std::borrow::Cow;
 use std::fmt;
 
 use ndarray::{ArcArray, IxDyn};
+pub use num_complex::{Complex32, Complex64};
 use serde::{Deserialize, Serialize};
 
 use crate::block::Block;
+use crate::functions::{Bitwise, Divided, Floating, Shifted, Signed, Transcendental};
 use crate::tile::{AnyTiles, Registers, Tiles};
 
 /// The type of an array's elements, at run time.
@@ -35,6 +37,10 @@ pub enum DType {
     F32,
     /// `f64`
     F64,
+    /// [`Complex32`]: two `f32`, NumPy's complex64.
+    C32,
+    /// [`Complex64`]: two `f64`, NumPy's complex128.
+    C64,
 }
 
 impl DType {
@@ -44,7 +50,8 @@ impl DType {
             DType::Bool | DType::I8 | DType::U8 => 1,
             DType::I16 | DType::U16 => 2,
             DType::I32 | DType::U32 | DType::F32 => 4,
-            DType::I64 | DType::U64 | DType::F64 => 8,
+            DType::I64 | DType::U64 | DType::F64 | DType::C32 => 8,
+            DType::C64 => 16,
         }
     }
 
@@ -62,6 +69,8 @@ impl DType {
             DType::U64 => "u64",
             DType::F32 => "f32",
             DType::F64 => "f64",
+            DType::C32 => "Complex32",
+            DType::C64 => "Complex64",
         }
     }
 }
@@ -75,113 +84,64 @@ impl fmt::Display for DType {
 /// Calls `$macro!` with each element type and its variant of [`DType`], [`Scalar`] and [`Block`](crate::Block), after any leading arguments.
 macro_rules! for_each_dtype {
     ($macro:ident $($head:tt)*) => {
-        $macro! { $($head)* bool Bool, i8 I8, i16 I16, i32 I32, i64 I64, u8 U8, u16 U16, u32 U32, u64 U64, f32 F32, f64 F64 }
+        $macro! { $($head)* bool Bool, i8 I8, i16 I16, i32 I32, i64 I64, u8 U8, u16 U16, u32 U32, u64 U64, f32 F32, f64 F64, Complex32 C32, Complex64 C64 }
     };
 }
 pub(crate) use for_each_dtype;
 
-/// Runs `$body` with `$t` as the element type of a [`DType`].
-macro_rules! with_dtype {
-    ($dtype:expr, $t:ident => $body:expr) => {
+/// Runs `$body` with `$t` as the element type of a [`DType`] that is among those listed, else `$otherwise`.
+macro_rules! match_dtype {
+    ([$($ty:ident $v:ident),*] $dtype:expr, $t:ident => $body:expr $(, $otherwise:expr)?) => {
         match $dtype {
-            $crate::DType::Bool => {
-                type $t = bool;
+            $($crate::DType::$v => {
+                #[allow(dead_code)]
+                type $t = $crate::dtype::types::$ty;
                 $body
-            }
-            $crate::DType::I8 => {
-                type $t = i8;
-                $body
-            }
-            $crate::DType::I16 => {
-                type $t = i16;
-                $body
-            }
-            $crate::DType::I32 => {
-                type $t = i32;
-                $body
-            }
-            $crate::DType::I64 => {
-                type $t = i64;
-                $body
-            }
-            $crate::DType::U8 => {
-                type $t = u8;
-                $body
-            }
-            $crate::DType::U16 => {
-                type $t = u16;
-                $body
-            }
-            $crate::DType::U32 => {
-                type $t = u32;
-                $body
-            }
-            $crate::DType::U64 => {
-                type $t = u64;
-                $body
-            }
-            $crate::DType::F32 => {
-                type $t = f32;
-                $body
-            }
-            $crate::DType::F64 => {
-                type $t = f64;
-                $body
-            }
+            })*
+            $(_ => $otherwise,)?
         }
     };
 }
-pub(crate) use with_dtype;
+pub(crate) use match_dtype;
 
-/// As [`with_dtype`], for the types that are numbers; `$otherwise` for `bool`.
-macro_rules! with_number {
-    ($dtype:expr, $t:ident => $body:expr, $otherwise:expr) => {
-        match $dtype {
-            $crate::DType::Bool => $otherwise,
-            $crate::DType::I8 => {
-                type $t = i8;
-                $body
-            }
-            $crate::DType::I16 => {
-                type $t = i16;
-                $body
-            }
-            $crate::DType::I32 => {
-                type $t = i32;
-                $body
-            }
-            $crate::DType::I64 => {
-                type $t = i64;
-                $body
-            }
-            $crate::DType::U8 => {
-                type $t = u8;
-                $body
-            }
-            $crate::DType::U16 => {
-                type $t = u16;
-                $body
-            }
-            $crate::DType::U32 => {
-                type $t = u32;
-                $body
-            }
-            $crate::DType::U64 => {
-                type $t = u64;
-                $body
-            }
-            $crate::DType::F32 => {
-                type $t = f32;
-                $body
-            }
-            $crate::DType::F64 => {
-                type $t = f64;
-                $body
-            }
-        }
-    };
+/// The element types under the names that macros know them by.
+pub(crate) mod types {
+    pub(crate) use std::primitive::{bool, f32, f64, i8, i16, i32, i64, u8, u16, u32, u64};
+
+    pub(crate) use num_complex::{Complex32, Complex64};
 }
-pub(crate) use with_number;
+
+macro_rules! classes {
+    ($d:tt $($(#[$doc:meta])* $name:ident [$($list:tt)*];)*) => { $(
+        $(#[$doc])*
+        #[allow(unused_macros)]
+        macro_rules! $name {
+            ($d($d arguments:tt)*) => { $crate::dtype::match_dtype!([$($list)*] $d($d arguments)*) };
+        }
+        #[allow(unused_imports)]
+        pub(crate) use $name;
+    )* };
+}
+classes! { $
+    /// `with_dtype!(dtype, T => body)`: all types.
+    with_dtype [bool Bool, i8 I8, i16 I16, i32 I32, i64 I64, u8 U8, u16 U16, u32 U32, u64 U64, f32 F32, f64 F64, Complex32 C32, Complex64 C64];
+    /// `with_number!(dtype, T => body, otherwise)`: all but `bool`.
+    with_number [i8 I8, i16 I16, i32 I32, i64 I64, u8 U8, u16 U16, u32 U32, u64 U64, f32 F32, f64 F64, Complex32 C32, Complex64 C64];
+    /// `with_ordered!(dtype, T => body, otherwise)`: all but complex numbers.
+    with_ordered [bool Bool, i8 I8, i16 I16, i32 I32, i64 I64, u8 U8, u16 U16, u32 U32, u64 U64, f32 F32, f64 F64];
+    /// `with_real!(dtype, T => body, otherwise)`: integers and floats.
+    with_real [i8 I8, i16 I16, i32 I32, i64 I64, u8 U8, u16 U16, u32 U32, u64 U64, f32 F32, f64 F64];
+    /// `with_integer!(dtype, T => body, otherwise)`
+    with_integer [i8 I8, i16 I16, i32 I32, i64 I64, u8 U8, u16 U16, u32 U32, u64 U64];
+    /// `with_bits!(dtype, T => body, otherwise)`: `bool` and integers.
+    with_bits [bool Bool, i8 I8, i16 I16, i32 I32, i64 I64, u8 U8, u16 U16, u32 U32, u64 U64];
+    /// `with_inexact!(dtype, T => body, otherwise)`: floats and complex numbers.
+    with_inexact [f32 F32, f64 F64, Complex32 C32, Complex64 C64];
+    /// `with_float!(dtype, T => body, otherwise)`
+    with_float [f32 F32, f64 F64];
+    /// `with_complex!(dtype, T => body, otherwise)`
+    with_complex [Complex32 C32, Complex64 C64];
+}
 
 /// An element that needs no type parameter.
 #[doc(hidden)]
@@ -199,6 +159,8 @@ pub enum Scalar {
     U64(u64),
     F32(f32),
     F64(f64),
+    C32(Complex32),
+    C64(Complex64),
 }
 
 impl Scalar {
@@ -223,31 +185,18 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// A type that arrays can hold: `bool`, the integers of 8 to 64 bits, `f32` and `f64`.
+/// A type that arrays can hold: `bool`, the integers of 8 to 64 bits, `f32`, `f64`, [`Complex32`] and [`Complex64`].
 pub trait Element:
-    sealed::Sealed
-    + Copy
-    + PartialEq
-    + PartialOrd
-    + Default
-    + fmt::Debug
-    + fmt::Display
-    + Send
-    + Sync
-    + Serialize
-    + serde::de::DeserializeOwned
-    + 'static
+    sealed::Sealed + Copy + PartialEq + Default + fmt::Debug + fmt::Display + Send + Sync + Serialize + serde::de::DeserializeOwned + 'static
 {
     /// The type, at run time.
     const DTYPE: DType;
-    /// What adding up elements gives: `i64` for `bool` and signed integers, `u64` for unsigned ones, the type itself for floats.
+    /// What adding up elements gives: `i64` for `bool` and signed integers, `u64` for unsigned ones, the type itself for the others.
     type Sum: Number;
-    /// What the mean of elements is: `f32` for `f32`, else `f64`.
-    type Mean: Float;
-    #[doc(hidden)]
-    const LARGEST: Self;
-    #[doc(hidden)]
-    const SMALLEST: Self;
+    /// What the mean of elements is: `f64` for `bool` and integers, the type itself for floats and complex numbers.
+    type Mean: Inexact;
+    /// What the spread of elements is: `f64` for `bool` and integers, the type itself for floats, that of the two parts for complex numbers.
+    type Spread: Float;
     #[doc(hidden)]
     fn into_block(array: ArcArray<Self, IxDyn>) -> Block;
     #[doc(hidden)]
@@ -267,6 +216,10 @@ pub trait Element:
     #[doc(hidden)]
     fn to_f64(self) -> f64;
     #[doc(hidden)]
+    fn imaginary(self) -> f64 {
+        0.0
+    }
+    #[doc(hidden)]
     fn to_i64(self) -> i64;
     #[doc(hidden)]
     fn to_u64(self) -> u64;
@@ -281,8 +234,27 @@ pub trait Element:
     fn of_little_endian(bytes: &[u8]) -> Vec<Self>;
 }
 
-/// An element type to calculate with. Integers wrap, as NumPy's do.
-pub trait Number: Element {
+/// An element type with an order: all but complex numbers.
+pub trait Ordered: Element + PartialOrd {
+    #[doc(hidden)]
+    const LARGEST: Self;
+    #[doc(hidden)]
+    const SMALLEST: Self;
+}
+
+/// `bool` or an integer: what has bits to combine.
+pub trait Bits: Ordered + Eq + Ord + std::hash::Hash + Bitwise {}
+
+/// An element type to calculate with: all but `bool`. Integers wrap, as NumPy's do.
+pub trait Number: Element + Signed {
+    /// The type of the absolute value: that of the parts for complex numbers, else the type itself.
+    type Magnitude: Real;
+    #[doc(hidden)]
+    fn magnitude(self) -> Self::Magnitude;
+    #[doc(hidden)]
+    fn real_part(self) -> Self::Magnitude;
+    #[doc(hidden)]
+    fn imaginary_part(self) -> Self::Magnitude;
     #[doc(hidden)]
     fn plus(self, other: Self) -> Self;
     #[doc(hidden)]
@@ -292,17 +264,39 @@ pub trait Number: Element {
     #[doc(hidden)]
     fn negative(self) -> Self;
     #[doc(hidden)]
-    fn absolute(self) -> Self;
-    #[doc(hidden)]
     fn power(self, exponent: i32) -> Self;
 }
 
+/// An integer or a float.
+pub trait Real: Number<Magnitude = Self> + Ordered + Divided {
+    #[doc(hidden)]
+    fn absolute(self) -> Self;
+}
+
+/// An integer.
+pub trait Integer: Real + Bits + Shifted {}
+
+/// A float or a complex number.
+pub trait Inexact: Number + Transcendental {
+    /// The type of the parts of a complex number; a float is its own.
+    type Part: Float;
+    #[doc(hidden)]
+    fn over(self, other: Self) -> Self {
+        self.quotient(other)
+    }
+    #[doc(hidden)]
+    fn square_root(self) -> Self {
+        self.root()
+    }
+}
+
 /// `f32` or `f64`.
-pub trait Float: Number {
+pub trait Float: Real + Inexact + Floating + num_traits::Float + num_traits::FloatConst {}
+
+/// [`Complex32`] or [`Complex64`].
+pub trait ComplexNumber: Inexact {
     #[doc(hidden)]
-    fn over(self, other: Self) -> Self;
-    #[doc(hidden)]
-    fn square_root(self) -> Self;
+    fn conjugate(self) -> Self;
 }
 
 /// What all element types do alike.
@@ -346,8 +340,7 @@ impl Element for bool {
     const DTYPE: DType = DType::Bool;
     type Sum = i64;
     type Mean = f64;
-    const LARGEST: Self = true;
-    const SMALLEST: Self = false;
+    type Spread = f64;
     common!(bool Bool bools);
     #[inline(always)]
     fn is_nan(self) -> bool {
@@ -377,6 +370,11 @@ impl Element for bool {
     }
 }
 
+impl Ordered for bool {
+    const LARGEST: Self = true;
+    const SMALLEST: Self = false;
+}
+
 macro_rules! number {
     ($class:ident $t:ident $v:ident $bank:ident $sum:ident $mean:ident) => {
         impl sealed::Sealed for $t {}
@@ -384,8 +382,7 @@ macro_rules! number {
             const DTYPE: DType = DType::$v;
             type Sum = $sum;
             type Mean = $mean;
-            const LARGEST: Self = number!(@$class largest $t);
-            const SMALLEST: Self = number!(@$class smallest $t);
+            type Spread = $mean;
             common!($t $v $bank);
             #[inline(always)]
             fn is_nan(self) -> bool {
@@ -406,7 +403,7 @@ macro_rules! number {
             #[inline(always)]
             fn cast_from<U: Element>(value: U) -> Self {
                 match U::DTYPE {
-                    DType::F32 | DType::F64 => value.to_f64() as $t,
+                    DType::F32 | DType::F64 | DType::C32 | DType::C64 => value.to_f64() as $t,
                     DType::U64 => value.to_u64() as $t,
                     _ => value.to_i64() as $t,
                 }
@@ -441,12 +438,31 @@ macro_rules! number {
                 number!(@$class negative self)
             }
             #[inline(always)]
-            fn absolute(self) -> Self {
-                number!(@$class absolute self)
-            }
-            #[inline(always)]
             fn power(self, exponent: i32) -> Self {
                 number!(@$class power self exponent)
+            }
+            type Magnitude = Self;
+            #[inline(always)]
+            fn magnitude(self) -> Self {
+                self.absolute()
+            }
+            #[inline(always)]
+            fn real_part(self) -> Self {
+                self
+            }
+            #[inline(always)]
+            fn imaginary_part(self) -> Self {
+                Self::default()
+            }
+        }
+        impl Ordered for $t {
+            const LARGEST: Self = number!(@$class largest $t);
+            const SMALLEST: Self = number!(@$class smallest $t);
+        }
+        impl Real for $t {
+            #[inline(always)]
+            fn absolute(self) -> Self {
+                number!(@$class absolute self)
             }
         }
     };
@@ -482,18 +498,114 @@ number!(unsigned u64 U64 u64s u64 f64);
 number!(float f32 F32 f32s f32 f32);
 number!(float f64 F64 f64s f64 f64);
 
-macro_rules! float {
+macro_rules! integer {
     ($($t:ident)*) => { $(
-        impl Float for $t {
-            #[inline(always)]
-            fn over(self, other: Self) -> Self {
-                self / other
-            }
-            #[inline(always)]
-            fn square_root(self) -> Self {
-                self.sqrt()
-            }
+        impl Bits for $t {}
+        impl Integer for $t {}
+    )* };
+}
+impl Bits for bool {}
+integer!(i8 i16 i32 i64 u8 u16 u32 u64);
+
+macro_rules! inexact {
+    ($($t:ident $part:ident)*) => { $(
+        impl Inexact for $t {
+            type Part = $part;
         }
     )* };
 }
-float!(f32 f64);
+inexact!(f32 f32 f64 f64 Complex32 f32 Complex64 f64);
+impl Float for f32 {}
+impl Float for f64 {}
+
+macro_rules! complex {
+    ($t:ident $v:ident $bank:ident $part:ident) => {
+        impl sealed::Sealed for $t {}
+        impl Element for $t {
+            const DTYPE: DType = DType::$v;
+            type Sum = $t;
+            type Mean = $t;
+            type Spread = $part;
+            common!($t $v $bank);
+            #[inline(always)]
+            fn is_nan(self) -> bool {
+                self.re.is_nan() || self.im.is_nan()
+            }
+            #[inline(always)]
+            fn to_f64(self) -> f64 {
+                f64::from(self.re)
+            }
+            #[inline(always)]
+            fn imaginary(self) -> f64 {
+                f64::from(self.im)
+            }
+            #[inline(always)]
+            fn to_i64(self) -> i64 {
+                self.re as i64
+            }
+            #[inline(always)]
+            fn to_u64(self) -> u64 {
+                self.re as u64
+            }
+            #[inline(always)]
+            fn cast_from<U: Element>(value: U) -> Self {
+                $t::new(value.to_f64() as $part, value.imaginary() as $part)
+            }
+            fn little_endian(elements: &[Self]) -> Cow<'_, [u8]> {
+                if cfg!(target_endian = "little") {
+                    Cow::Borrowed(bytemuck::cast_slice(elements))
+                } else {
+                    elements.iter().flat_map(|x| [x.re.to_le_bytes(), x.im.to_le_bytes()].concat()).collect()
+                }
+            }
+            fn of_little_endian(bytes: &[u8]) -> Vec<Self> {
+                let parts = $part::of_little_endian(bytes);
+                let (elements, _) = parts.as_chunks();
+                elements.iter().map(|&[re, im]| $t::new(re, im)).collect()
+            }
+        }
+        impl Number for $t {
+            #[inline(always)]
+            fn plus(self, other: Self) -> Self {
+                self + other
+            }
+            #[inline(always)]
+            fn minus(self, other: Self) -> Self {
+                self - other
+            }
+            #[inline(always)]
+            fn times(self, other: Self) -> Self {
+                self * other
+            }
+            #[inline(always)]
+            fn negative(self) -> Self {
+                -self
+            }
+            #[inline(always)]
+            fn power(self, exponent: i32) -> Self {
+                self.powi(exponent)
+            }
+            type Magnitude = $part;
+            #[inline(always)]
+            fn magnitude(self) -> $part {
+                self.re.hypot(self.im)
+            }
+            #[inline(always)]
+            fn real_part(self) -> $part {
+                self.re
+            }
+            #[inline(always)]
+            fn imaginary_part(self) -> $part {
+                self.im
+            }
+        }
+        impl ComplexNumber for $t {
+            #[inline(always)]
+            fn conjugate(self) -> Self {
+                $t::new(self.re, -self.im)
+            }
+        }
+    };
+}
+complex!(Complex32 C32 c32s f32);
+complex!(Complex64 C64 c64s f64);

@@ -133,6 +133,14 @@ pub enum Error {
         /// The exponent.
         exponent: i32,
     },
+    /// A parameter that the operation cannot work with, where no other variant says it better.
+    #[error("{operation}: {why}")]
+    Argument {
+        /// The operation.
+        operation: &'static str,
+        /// Which parameter, its value, and what it should be.
+        why: String,
+    },
     /// Limits that are no interval.
     #[error("uniform: the limits {low} and {high} are no finite interval with low below high")]
     Interval {
@@ -141,4 +149,11 @@ pub enum Error {
         /// The upper limit.
         high: String,
     },
+}
+
+impl Error {
+    /// An [`Error::Argument`].
+    pub(crate) fn argument(operation: &'static str, why: impl Into<String>) -> Error {
+        Error::Argument { operation, why: why.into() }
+    }
 }

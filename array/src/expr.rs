@@ -17,9 +17,11 @@ use arras_core::{Name, Token, Tokenizer, Value};
 use smallvec::SmallVec;
 
 use crate::array::{Array, Operand};
+use crate::blockwise::BlockOp;
 use crate::chunks::{Chunking, Shape, refine};
 use crate::dtype::{DType, Element, Scalar};
 use crate::error::{Error, Result};
+use crate::iota::Iota;
 use crate::operations::Operation;
 use crate::reduce::ReduceOp;
 use crate::simplify;
@@ -41,6 +43,8 @@ pub(crate) enum Kind {
     Values(Arc<[Value]>),
     /// One scalar everywhere.
     Full(Scalar),
+    /// Positions.
+    Iota(Iota),
     /// Draws of a counter-based generator.
     Uniform(Uniform),
     Elementwise {
@@ -51,6 +55,10 @@ pub(crate) enum Kind {
         op: ReduceOp,
         axes: SmallVec<[bool; 4]>,
         keepdims: bool,
+        /// How many partial results one task combines.
+        split_every: usize,
+        /// Which elements count, if not all: of the input's chunks.
+        mask: Option<Arc<Expr>>,
         input: Arc<Expr>,
     },
     Slice {
@@ -63,6 +71,11 @@ pub(crate) enum Kind {
     },
     Rechunk {
         input: Arc<Expr>,
+    },
+    /// Blocks made by an operation of its own.
+    Blocks {
+        op: Arc<dyn BlockOp>,
+        inputs: SmallVec<[Arc<Expr>; 2]>,
     },
 }
 
@@ -92,7 +105,7 @@ impl Expr {
     /// The nodes that this one reads.
     pub(crate) fn inputs(&self) -> SmallVec<[&Arc<Expr>; 2]> {
         match &self.kind {
-            Kind::Values(_) | Kind::Full(_) | Kind::Uniform(_) => SmallVec::new(),
+            Kind::Values(_) | Kind::Full(_) | Kind::Iota(_) | Kind::Uniform(_) => SmallVec::new(),
             Kind::Elementwise { operands, .. } => operands
                 .iter()
                 .filter_map(|operand| match operand {
@@ -100,9 +113,9 @@ impl Expr {
                     Operand::Scalar(_) => None,
                 })
                 .collect(),
-            Kind::Reduce { input, .. } | Kind::Slice { input, .. } | Kind::Transpose { input, .. } | Kind::Rechunk { input } => {
-                SmallVec::from_slice(&[input])
-            }
+            Kind::Reduce { input, mask, .. } => [input].into_iter().chain(mask).collect(),
+            Kind::Slice { input, .. } | Kind::Transpose { input, .. } | Kind::Rechunk { input } => SmallVec::from_slice(&[input]),
+            Kind::Blocks { inputs, .. } => inputs.iter().collect(),
         }
     }
 }
@@ -116,10 +129,10 @@ impl Drop for Expr {
                     Operand::Expr(expr) => Some(expr),
                     Operand::Scalar(_) => None,
                 })),
-                Kind::Reduce { input, .. } | Kind::Slice { input, .. } | Kind::Transpose { input, .. } | Kind::Rechunk { input } => {
-                    stack.push(input)
-                }
-                Kind::Values(_) | Kind::Full(_) | Kind::Uniform(_) => {}
+                Kind::Reduce { input, mask, .. } => stack.extend([input].into_iter().chain(mask)),
+                Kind::Slice { input, .. } | Kind::Transpose { input, .. } | Kind::Rechunk { input } => stack.push(input),
+                Kind::Blocks { inputs, .. } => stack.extend(inputs),
+                Kind::Values(_) | Kind::Full(_) | Kind::Iota(_) | Kind::Uniform(_) => {}
             }
         }
         let mut stack = Vec::new();
@@ -168,10 +181,11 @@ pub(crate) fn elementwise(operation: Operation, operands: Vec<Operand>) -> Resul
             .collect()
     };
     let inputs = exprs(&operands);
-    let dtype = inputs.first().expect("an operation has an array among its operands").dtype;
-    if operation == Operation::Cast(dtype) {
+    if operation == Operation::Cast(inputs.first().expect("an operation has an array among its operands").dtype) {
         return Ok(Arc::clone(&inputs[0]));
     }
+    let dtypes: SmallVec<[DType; 2]> = operands.iter().map(Operand::dtype).collect();
+    let dtype = operation.result(&dtypes);
     let axes = broadcast(operation.name(), &inputs)?;
     let operands: SmallVec<[Operand; 2]> = operands
         .into_iter()
@@ -193,12 +207,11 @@ pub(crate) fn elementwise(operation: Operation, operands: Vec<Operand>) -> Resul
         };
     }
     let parameters = parameters.finish();
-    let kind = Kind::Elementwise { operation, operands };
-    Ok(Expr::new(operation.name(), parameters, operation.result(dtype), chunks, kind))
+    Ok(Expr::new(operation.name(), parameters, dtype, chunks, Kind::Elementwise { operation, operands }))
 }
 
 /// The chunks of the axes of what arrays broadcast to.
-fn broadcast(operation: &'static str, inputs: &[Arc<Expr>]) -> Result<Vec<Vec<usize>>> {
+pub(crate) fn broadcast(operation: &'static str, inputs: &[Arc<Expr>]) -> Result<Vec<Vec<usize>>> {
     let mut axes: Vec<Vec<usize>> = Vec::new();
     for input in inputs {
         let theirs = input.chunks.axes();
@@ -227,7 +240,7 @@ fn broadcast(operation: &'static str, inputs: &[Arc<Expr>]) -> Result<Vec<Vec<us
 }
 
 /// The array with the chunks that it has in a broadcast result: those of the result, or one chunk where it is repeated.
-fn fit(expr: &Arc<Expr>, axes: &[Vec<usize>]) -> Result<Arc<Expr>> {
+pub(crate) fn fit(expr: &Arc<Expr>, axes: &[Vec<usize>]) -> Result<Arc<Expr>> {
     let offset = axes.len() - expr.chunks.ndim();
     let fits = |own: &Vec<usize>, wanted: &Vec<usize>| own == wanted || own == &[1];
     if expr.chunks.axes().iter().zip(&axes[offset..]).all(|(own, wanted)| fits(own, wanted)) {

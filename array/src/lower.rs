@@ -22,18 +22,20 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::block::Block;
+use crate::blockwise::stage;
 use crate::chunks::{Chunking, Shape, starts};
-use crate::dtype::{Element, with_dtype};
+use crate::dtype::{DType, Element, with_dtype};
 use crate::expr::{Expr, Kind};
 use crate::fold::{CombineKernel, Finish, reduce_block};
-use crate::program::{Action, Fusion, Program, compile};
-use crate::rechunk::{RechunkKernel, parts};
+use crate::map::Function;
+use crate::program::{Action, Fusion, Program, Step, compile, compile_masked};
+use crate::rechunk::{RechunkKernel, parts, stages};
 use crate::reduce::ReduceOp;
 use crate::tile::execute;
 use crate::view::{AxisPart, Item, SliceKernel, TransposeKernel, cut};
 
-/// Partial results that one task combines.
-const SPLIT_EVERY: usize = 16;
+/// Partial results that one task combines, unless the user says otherwise.
+pub(crate) const SPLIT_EVERY: usize = 16;
 
 /// The tasks of an expression, those of its inputs first. With `fuse` off every operation is a layer of its own.
 pub(crate) fn lower(root: &Arc<Expr>, fuse: bool) -> Graph {
@@ -61,14 +63,15 @@ pub(crate) fn lower(root: &Arc<Expr>, fuse: bool) -> Graph {
 fn layers_of(expr: &Arc<Expr>, fuse: bool) -> (Vec<Layer>, Vec<Arc<Expr>>) {
     match &expr.kind {
         Kind::Values(values) => (vec![Layer::values(expr.name.clone(), &expr.chunks.grid(), values.to_vec())], Vec::new()),
-        Kind::Full(_) | Kind::Uniform(_) | Kind::Elementwise { .. } => {
+        Kind::Full(_) | Kind::Iota(_) | Kind::Uniform(_) | Kind::Elementwise { .. } => {
             let (program, inputs) = compile(expr, if fuse { Fusion::Region } else { Fusion::Root });
             let kernel = RegionKernel::new(program, expr.chunks.clone(), None);
             (vec![region_layer(expr.name.clone(), &expr.chunks.grid(), &expr.chunks, &inputs, kernel, sizes(expr))], inputs)
         }
-        Kind::Reduce { op, axes, keepdims, input } => {
-            let (program, inputs) = compile(input, if fuse { Fusion::Region } else { Fusion::None });
-            (reduction(expr, *op, axes, *keepdims, input, program, &inputs), inputs)
+        Kind::Reduce { op, axes, keepdims, split_every, mask, input } => {
+            let (program, inputs) = compile_masked(input, mask.as_ref(), if fuse { Fusion::Region } else { Fusion::None });
+            let reduction = Reduction { op: *op, axes, keepdims: *keepdims, split_every: *split_every };
+            (reduction.layers(expr, input, program, &inputs), inputs)
         }
         Kind::Slice { items, input } => (vec![slice_layer(expr, items, input)], vec![Arc::clone(input)]),
         Kind::Transpose { axes, input } => {
@@ -81,12 +84,13 @@ fn layers_of(expr: &Arc<Expr>, fuse: bool) -> (Vec<Layer>, Vec<Arc<Expr>>) {
             layer.sizes(sizes(expr));
             (vec![layer.build()], vec![Arc::clone(input)])
         }
-        Kind::Rechunk { input } => (vec![rechunk_layer(expr, input)], vec![Arc::clone(input)]),
+        Kind::Rechunk { input } => (rechunk_layers(expr, input), vec![Arc::clone(input)]),
+        Kind::Blocks { op, inputs } => (op.layers(expr, inputs), inputs.to_vec()),
     }
 }
 
 /// Calls `body` with the index of each block, in row-major order.
-fn each_block(chunks: &Chunking, mut body: impl FnMut(&[u32])) {
+pub(crate) fn each_block(chunks: &Chunking, mut body: impl FnMut(&[u32])) {
     let grid = chunks.grid();
     let mut index: SmallVec<[u32; 4]> = SmallVec::from_elem(0, grid.len());
     for _ in 0..chunks.n_blocks() {
@@ -101,12 +105,12 @@ fn each_block(chunks: &Chunking, mut body: impl FnMut(&[u32])) {
     }
 }
 
-fn dot(index: &[u32], strides: &[u32]) -> u32 {
+pub(crate) fn dot(index: &[u32], strides: &[u32]) -> u32 {
     index.iter().zip(strides).map(|(i, stride)| i * stride).sum()
 }
 
 /// How far a step along each axis of a result goes among the blocks of an input that broadcasts to it.
-fn broadcast_strides(input: &Chunking, result: &Chunking) -> SmallVec<[u32; 4]> {
+pub(crate) fn broadcast_strides(input: &Chunking, result: &Chunking) -> SmallVec<[u32; 4]> {
     let offset = result.ndim() - input.ndim();
     let own = input.strides();
     (0..result.ndim()).map(|axis| if axis < offset || input.axes()[axis - offset].len() == 1 { 0 } else { own[axis - offset] }).collect()
@@ -125,11 +129,11 @@ fn region_layer(name: Name, grid: &[u32], chunks: &Chunking, inputs: &[Arc<Expr>
 }
 
 /// The sizes of a node's blocks.
-fn sizes(expr: &Expr) -> Sizes {
+pub(crate) fn sizes(expr: &Expr) -> Sizes {
     sizes_of(&expr.chunks, expr.dtype.size())
 }
 
-fn sizes_of(chunks: &Chunking, element: usize) -> Sizes {
+pub(crate) fn sizes_of(chunks: &Chunking, element: usize) -> Sizes {
     let nbytes = |index: &[usize]| (chunks.block_shape(index).iter().product::<usize>() * element) as u64;
     if chunks.is_uniform() {
         let first: Shape = SmallVec::from_elem(0, chunks.ndim());
@@ -177,15 +181,29 @@ fn slice_layer(expr: &Expr, items: &[Item], input: &Expr) -> Layer {
     layer.build()
 }
 
-fn rechunk_layer(expr: &Expr, input: &Expr) -> Layer {
-    let strides = input.chunks.strides();
-    let parts: Vec<_> = input.chunks.axes().iter().zip(expr.chunks.axes()).map(|(old, new)| parts(old, new)).collect();
-    let kernel = RechunkKernel { dtype: expr.dtype, chunks: expr.chunks.clone(), parts: parts.clone() };
-    let mut layer = GridBuilder::new(expr.name.clone(), &expr.chunks.grid());
+/// A layer for each stage on the way to the new chunks.
+fn rechunk_layers(expr: &Expr, input: &Expr) -> Vec<Layer> {
+    let stages = stages(&input.chunks, &expr.chunks);
+    let mut layers = Vec::with_capacity(stages.len() + 1);
+    let mut from = (input.name.clone(), input.chunks.clone());
+    for (i, chunks) in stages.into_iter().enumerate() {
+        let name = stage(expr, &format!("stage-{i}"));
+        layers.push(rechunk_layer(name.clone(), &chunks, (&from.0, &from.1), expr.dtype));
+        from = (name, chunks);
+    }
+    layers.push(rechunk_layer(expr.name.clone(), &expr.chunks, (&from.0, &from.1), expr.dtype));
+    layers
+}
+
+fn rechunk_layer(name: Name, chunks: &Chunking, (input, old): (&Name, &Chunking), dtype: DType) -> Layer {
+    let strides = old.strides();
+    let parts: Vec<_> = old.axes().iter().zip(chunks.axes()).map(|(old, new)| parts(old, new)).collect();
+    let kernel = RechunkKernel { dtype, chunks: chunks.clone(), parts: parts.clone() };
+    let mut layer = GridBuilder::new(name, &chunks.grid());
     let func = layer.func(Func::kernel(kernel));
-    let from = layer.depends_on(input.name.clone());
+    let from = layer.depends_on(input.clone());
     let mut flats: Vec<u32> = Vec::new();
-    each_block(&expr.chunks, |index| {
+    each_block(chunks, |index| {
         flats.clear();
         flats.push(0);
         for (axis, &i) in index.iter().enumerate() {
@@ -195,30 +213,64 @@ fn rechunk_layer(expr: &Expr, input: &Expr) -> Layer {
         }
         layer.call(func, flats.iter().map(|&flat| (from, flat)));
     });
-    layer.sizes(sizes(expr));
+    layer.sizes(sizes_of(chunks, dtype.size()));
     layer.build()
 }
 
-/// A reduction: partial results of each block, then rounds that combine them, 16 at a time, along the reduced axes in row-major order.
-fn reduction(expr: &Expr, op: ReduceOp, axes: &[bool], keepdims: bool, input: &Expr, program: Program, inputs: &[Arc<Expr>]) -> Vec<Layer> {
-    let chunks = &input.chunks;
-    let grid = chunks.grid();
-    let n_reduced: usize = grid.iter().zip(axes).filter(|(_, reduced)| **reduced).map(|(&n, _)| n as usize).product();
-    let finish = |keep| Finish { reduced: SmallVec::from_slice(axes), keep };
-    if n_reduced == 1 {
-        // Each block is a result of its own. The grids differ in axes of length 1 at most, so flat positions agree.
-        let kernel = RegionKernel::new(program, chunks.clone(), Some((op, finish(keepdims))));
-        let layer = region_layer(expr.name.clone(), &expr.chunks.grid(), chunks, inputs, kernel, sizes(expr));
-        return vec![layer];
-    }
-    let token = expr.name.as_str().rsplit('-').next().unwrap_or_default();
-    let partial_name = Name::new(format!("{}-partial-{token}", op.name()));
-    let partial_chunks =
-        chunks.axes().iter().zip(axes).map(|(chunks, &reduced)| if reduced { vec![1; chunks.len()] } else { chunks.clone() });
-    let partial_chunks = Chunking::new(partial_chunks.collect()).expect("as many blocks as the input has");
-    let kernel = RegionKernel::new(program, chunks.clone(), Some((op, finish(true))));
-    let mut layers = vec![region_layer(partial_name.clone(), &grid, chunks, inputs, kernel, sizes_of(&partial_chunks, expr.dtype.size()))];
+struct Reduction<'a> {
+    op: ReduceOp,
+    axes: &'a [bool],
+    keepdims: bool,
+    split_every: usize,
+}
 
+impl Reduction<'_> {
+    /// Partial results of each block, then rounds that combine them, `split_every` at a time, along the reduced axes in row-major order.
+    fn layers(&self, expr: &Expr, input: &Expr, program: Program, inputs: &[Arc<Expr>]) -> Vec<Layer> {
+        let &Reduction { op, axes, keepdims, split_every } = self;
+        let partial = op.partial(input.dtype);
+        let chunks = &input.chunks;
+        let finish = |keep, last| Finish { reduced: SmallVec::from_slice(axes), keep, last };
+        if n_partials(chunks, axes) == 1 {
+            // Each block is a result of its own. The grids differ in axes of length 1 at most, so flat positions agree.
+            let kernel = RegionKernel::new(program, chunks.clone(), Some((op, finish(keepdims, true))));
+            let layer = region_layer(expr.name.clone(), &expr.chunks.grid(), chunks, inputs, kernel, sizes(expr));
+            return vec![layer];
+        }
+        let partial_name = stage(expr, "partial");
+        let kernel = RegionKernel::new(program, chunks.clone(), Some((op, finish(true, false))));
+        let partial_sizes = sizes_of(&partial_chunks(chunks, axes), partial.size());
+        let mut layers = vec![region_layer(partial_name.clone(), &chunks.grid(), chunks, inputs, kernel, partial_sizes)];
+        let kernel =
+            |is_last: bool| Func::kernel(CombineKernel { op, dtype: partial.dtype, finish: is_last.then(|| finish(keepdims, true)) });
+        layers.extend(rounds(expr, partial_name, chunks, axes, split_every, Some(partial.size()), kernel));
+        layers
+    }
+}
+
+/// How many blocks meet in one of a reduction over these axes.
+pub(crate) fn n_partials(chunks: &Chunking, axes: &[bool]) -> usize {
+    chunks.grid().iter().zip(axes).filter(|(_, reduced)| **reduced).map(|(&n, _)| n as usize).product()
+}
+
+/// The chunks of partial results, one for each block: the reduced axes have length 1 in each.
+pub(crate) fn partial_chunks(chunks: &Chunking, axes: &[bool]) -> Chunking {
+    let partial = chunks.axes().iter().zip(axes).map(|(chunks, &reduced)| if reduced { vec![1; chunks.len()] } else { chunks.clone() });
+    Chunking::new(partial.collect()).expect("as many blocks as the input has")
+}
+
+/// The rounds of a tree over partial results: `split_every` are combined at a time along the reduced axes in row-major order, until one is left. At least one round is made.
+/// `from` is a layer over the grid of `chunks`; `size` is the bytes of an element of a partial result, `func` the function of the last round and of those before.
+pub(crate) fn rounds(
+    expr: &Expr,
+    mut from: Name,
+    chunks: &Chunking,
+    axes: &[bool],
+    split_every: usize,
+    size: Option<usize>,
+    func: impl Fn(bool) -> Func,
+) -> Vec<Layer> {
+    let grid = chunks.grid();
     // Where the partial results of a kept block are: along the reduced axes in row-major order.
     let strides = chunks.strides();
     let masked =
@@ -228,48 +280,53 @@ fn reduction(expr: &Expr, op: ReduceOp, axes: &[bool], keepdims: bool, input: &E
         let grid = grid.iter().zip(axes).map(|(&n, &r)| vec![1usize; if r == reduced { n as usize } else { 1 }]);
         Chunking::new(grid.collect()).expect("no more blocks than the input has")
     };
-    let mut reduced_flats = Vec::with_capacity(n_reduced);
+    let mut reduced_flats = Vec::new();
     each_block(&ones(true), |index| reduced_flats.push(dot(index, &reduced_strides)));
     let mut kept_flats = Vec::new();
     each_block(&ones(false), |index| kept_flats.push(dot(index, &kept_strides)));
 
-    let (mut from, mut n, mut round) = (partial_name, n_reduced, 0);
-    while n > 1 {
-        let groups = n.div_ceil(SPLIT_EVERY);
+    let (mut n, mut round) = (reduced_flats.len(), 0);
+    let mut layers = Vec::new();
+    loop {
+        let groups = n.div_ceil(split_every);
         let is_last = groups == 1;
-        let name = if is_last { expr.name.clone() } else { Name::new(format!("{}-combine-{round}-{token}", op.name())) };
-        let kept_grid = expr.chunks.grid();
+        let name = if is_last { expr.name.clone() } else { stage(expr, &format!("combine-{round}")) };
         let mut layer = if is_last {
-            GridBuilder::new(name.clone(), &kept_grid)
+            GridBuilder::new(name.clone(), &expr.chunks.grid())
         } else {
             GridBuilder::new(name.clone(), &[kept_flats.len() as u32, groups as u32])
         };
-        let kernel = CombineKernel { op, dtype: expr.dtype, finish: is_last.then(|| finish(keepdims)) };
-        let func = layer.func(Func::kernel(kernel));
+        let func = layer.func(func(is_last));
         let dependency = layer.depends_on(from);
         layer.reserve_inputs(kept_flats.len() * n);
         for (kept, &kept_flat) in kept_flats.iter().enumerate() {
             for group in 0..groups {
-                let members = group * SPLIT_EVERY..n.min((group + 1) * SPLIT_EVERY);
+                let members = group * split_every..n.min((group + 1) * split_every);
                 let flat = |member: usize| if round == 0 { kept_flat + reduced_flats[member] } else { (kept * n + member) as u32 };
                 layer.call(func, members.map(|member| (dependency, flat(member))));
             }
         }
-        if is_last || expr.chunks.is_uniform() {
+        if is_last {
             layer.sizes(sizes(expr));
-        } else {
-            let each: Vec<u64> = (0..kept_flats.len() as u32)
-                .flat_map(|kept| {
-                    let elements: usize = expr.chunks.block_shape(&expr.chunks.index_of(kept)).iter().product();
-                    std::iter::repeat_n((elements * expr.dtype.size()) as u64, groups)
-                })
-                .collect();
-            layer.sizes(Sizes::Each(each.into()));
+            layers.push(layer.build());
+            return layers;
+        }
+        if let Some(size) = size {
+            let elements = |kept: u32| {
+                chunks
+                    .block_shape(&chunks.index_of(kept))
+                    .iter()
+                    .zip(axes)
+                    .filter(|(_, reduced)| !**reduced)
+                    .map(|(n, _)| n)
+                    .product::<usize>()
+            };
+            let each = kept_flats.iter().flat_map(|&kept| std::iter::repeat_n((elements(kept) * size) as u64, groups));
+            layer.sizes(if chunks.is_uniform() { Sizes::Uniform((elements(0) * size) as u64) } else { Sizes::Each(each.collect()) });
         }
         layers.push(layer.build());
         (from, n, round) = (name, groups, round + 1);
     }
-    layers
 }
 
 /// Runs a program over a block, and folds what it makes if a reduction consumes it.
@@ -278,14 +335,15 @@ struct RegionKernel {
     program: Program,
     chunks: Chunking,
     reduce: Option<(ReduceOp, Finish)>,
-    /// Where the chunks of each axis start; needed by draws only.
+    /// Where the chunks of each axis start; needed by draws and positions only.
     starts: Vec<Vec<usize>>,
 }
 
 impl RegionKernel {
     fn new(program: Program, chunks: Chunking, reduce: Option<(ReduceOp, Finish)>) -> RegionKernel {
-        let draws = program.steps.iter().any(|step| matches!(step.action, Action::Draw(_)));
-        let starts = if draws { chunks.axes().iter().map(|axis| starts(axis)).collect() } else { Vec::new() };
+        let placed = program.steps.iter().any(|step| matches!(step.action, Action::Draw(_) | Action::Count(_)));
+        let positions = matches!(reduce, Some((ReduceOp::Position { .. }, _)));
+        let starts = if placed || positions { chunks.axes().iter().map(|axis| starts(axis)).collect() } else { Vec::new() };
         RegionKernel { program, chunks, reduce, starts }
     }
 }
@@ -296,8 +354,9 @@ impl Kernel for RegionKernel {
         let mut names: Vec<&str> = Vec::new();
         for step in &self.program.steps {
             let name = match &step.action {
-                Action::Apply(operation) => operation.name(),
+                Action::Apply(operation) => step.function().map_or(operation.name(), |function| function.label()),
                 Action::Draw(_) => "uniform",
+                Action::Count(_) => "iota",
                 Action::Absorbed => continue,
             };
             names.extend([step.squared.0, step.squared.1].into_iter().filter(|squared| *squared).map(|_| "square"));
@@ -314,13 +373,22 @@ impl Kernel for RegionKernel {
         }
     }
 
+    fn portability(&self) -> Result<(), String> {
+        self.program.steps.iter().filter_map(Step::function).try_for_each(Function::portability)
+    }
+
+    fn runs_user_code(&self) -> bool {
+        self.program.steps.iter().any(|step| step.function().is_some())
+    }
+
     /// By its elements and steps: what it draws is not read, and what it reduces is not written.
     fn nanoseconds(&self, block: u32) -> Option<u64> {
         let elements: usize = self.chunks.block_shape(&self.chunks.index_of(block)).iter().product();
-        // Measured, in quarters of a nanosecond: a draw takes about 1 ns an element, a step in the cache a quarter.
+        // Measured, in quarters of a nanosecond: a draw takes about 1 ns an element, a cheap step in the cache a quarter.
         let quarters = |action: &Action| match action {
             Action::Draw(_) => 4,
-            Action::Apply(_) => 1,
+            Action::Apply(operation) => operation.quarters(),
+            Action::Count(_) => 1,
             Action::Absorbed => 0,
         };
         let steps: u64 = self.program.steps.iter().map(|step| quarters(&step.action)).sum();
@@ -334,7 +402,7 @@ impl Kernel for RegionKernel {
         let start: Shape = self.starts.iter().zip(&index).map(|(starts, &i)| starts[i]).collect();
         let blocks = (0..inputs.len()).map(|i| inputs.get::<Block>(i)).collect::<arras_core::Result<SmallVec<[&Block; 4]>>>()?;
         if let Some((op, finish)) = &self.reduce {
-            return Ok(Value::measured(reduce_block(*op, &self.program, &blocks, &shape, &start, finish)?));
+            return Ok(Value::measured(reduce_block(*op, &self.program, &blocks, &self.chunks, &index, &start, finish)?));
         }
         with_dtype!(self.program.dtype, T => {
             let mut elements: Vec<T> = Vec::with_capacity(shape.iter().product());

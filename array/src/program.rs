@@ -21,6 +21,8 @@ use smallvec::SmallVec;
 use crate::array::Operand;
 use crate::dtype::{DType, Scalar};
 use crate::expr::{Expr, Kind, Uniform};
+use crate::iota::Iota;
+use crate::map::Function;
 use crate::operations::Operation;
 
 /// Steps over registers, run for each tile of a block.
@@ -28,6 +30,8 @@ use crate::operations::Operation;
 pub(crate) struct Program {
     pub(crate) steps: Vec<Step>,
     pub(crate) result: Source,
+    /// Which elements of the result count, for a fold over some of them: `bool`.
+    pub(crate) mask: Option<Source>,
     pub(crate) dtype: DType,
     /// The types of the inputs.
     pub(crate) inputs: Vec<DType>,
@@ -38,9 +42,10 @@ pub(crate) struct Program {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Step {
     pub(crate) action: Action,
-    /// The type of the operands.
-    pub(crate) dtype: DType,
     pub(crate) operands: SmallVec<[Source; 2]>,
+    /// The types of the operands.
+    pub(crate) dtypes: SmallVec<[DType; 2]>,
+    pub(crate) result: DType,
     /// Which operands are squared on their way in.
     pub(crate) squared: (bool, bool),
     pub(crate) target: u32,
@@ -50,6 +55,7 @@ pub(crate) struct Step {
 pub(crate) enum Action {
     Apply(Operation),
     Draw(Uniform),
+    Count(Iota),
     /// Nothing: another step does it. Gone once registers are allocated.
     Absorbed,
 }
@@ -62,9 +68,12 @@ pub(crate) enum Source {
     Scalar(Scalar),
 }
 
+/// Where a program's result is, and its mask, if it has one.
+type Results = SmallVec<[Source; 2]>;
+
 /// Whether a node can be a step of a program for blocks of its chunks.
 pub(crate) fn is_step(expr: &Expr) -> bool {
-    matches!(expr.kind, Kind::Elementwise { .. } | Kind::Uniform(_) | Kind::Full(_))
+    matches!(expr.kind, Kind::Elementwise { .. } | Kind::Uniform(_) | Kind::Iota(_) | Kind::Full(_))
 }
 
 /// How much of an expression a program takes in.
@@ -80,9 +89,14 @@ pub(crate) enum Fusion {
 
 /// The program that computes `root`, and the nodes that it reads.
 pub(crate) fn compile(root: &Arc<Expr>, fusion: Fusion) -> (Program, Vec<Arc<Expr>>) {
+    compile_masked(root, None, fusion)
+}
+
+/// As [`compile`], with a mask of the same chunks, of type `bool`.
+pub(crate) fn compile_masked(root: &Arc<Expr>, mask: Option<&Arc<Expr>>, fusion: Fusion) -> (Program, Vec<Arc<Expr>>) {
     let mut compiler = Compiler { values: HashMap::new(), inputs: Vec::new(), steps: Vec::new() };
     // A node, and whether its operands are done.
-    let mut stack = vec![(Arc::clone(root), false)];
+    let mut stack: Vec<(Arc<Expr>, bool)> = mask.into_iter().chain([root]).map(|expr| (Arc::clone(expr), false)).collect();
     while let Some((expr, operands_done)) = stack.pop() {
         if compiler.values.contains_key(&expr.name) {
             continue;
@@ -104,10 +118,11 @@ pub(crate) fn compile(root: &Arc<Expr>, fusion: Fusion) -> (Program, Vec<Arc<Exp
         }
         compiler.step(&expr);
     }
-    let result = compiler.values[&root.name];
+    let results: Results = [root].into_iter().chain(mask).map(|expr| compiler.values[&expr.name]).collect();
     let Compiler { inputs, steps, .. } = compiler;
-    let (steps, result, registers) = allocate(absorb_squares(steps, result), result);
-    let program = Program { steps, result, dtype: root.dtype, inputs: inputs.iter().map(|input| input.dtype).collect(), registers };
+    let (steps, results, registers) = allocate(absorb_squares(steps, &results), results);
+    let (result, mask) = (results[0], results.get(1).copied());
+    let program = Program { steps, result, mask, dtype: root.dtype, inputs: inputs.iter().map(|input| input.dtype).collect(), registers };
     (program, inputs)
 }
 
@@ -127,26 +142,24 @@ impl Compiler {
     fn step(&mut self, expr: &Arc<Expr>) {
         let source = match &expr.kind {
             Kind::Full(scalar) => Source::Scalar(*scalar),
-            Kind::Uniform(draws) => self.push(Action::Draw(draws.clone()), expr.dtype, SmallVec::new()),
+            Kind::Uniform(draws) => self.push(Action::Draw(draws.clone()), SmallVec::new(), SmallVec::new(), expr.dtype),
+            Kind::Iota(iota) => self.push(Action::Count(iota.clone()), SmallVec::new(), SmallVec::new(), expr.dtype),
             Kind::Elementwise { operation, operands } => {
-                let dtype = expr.inputs()[0].dtype;
-                let operands = operands
-                    .iter()
-                    .map(|operand| match operand {
-                        Operand::Expr(expr) => self.values[&expr.name],
-                        Operand::Scalar(scalar) => Source::Scalar(*scalar),
-                    })
-                    .collect();
-                self.push(Action::Apply(*operation), dtype, operands)
+                let source = |operand: &Operand| match operand {
+                    Operand::Expr(expr) => self.values[&expr.name],
+                    Operand::Scalar(scalar) => Source::Scalar(*scalar),
+                };
+                let (sources, dtypes) = (operands.iter().map(source).collect(), operands.iter().map(Operand::dtype).collect());
+                self.push(Action::Apply(operation.clone()), sources, dtypes, expr.dtype)
             }
             _ => unreachable!("only steps are compiled"),
         };
         self.values.insert(expr.name.clone(), source);
     }
 
-    fn push(&mut self, action: Action, dtype: DType, operands: SmallVec<[Source; 2]>) -> Source {
+    fn push(&mut self, action: Action, operands: SmallVec<[Source; 2]>, dtypes: SmallVec<[DType; 2]>, result: DType) -> Source {
         let target = self.steps.len() as u32;
-        self.steps.push(Step { action, dtype, operands, squared: (false, false), target });
+        self.steps.push(Step { action, operands, dtypes, result, squared: (false, false), target });
         Source::Register(target)
     }
 }
@@ -155,25 +168,25 @@ impl Program {
     /// The last step, if it compares and what it finds is the result: a reduction can count without storing it.
     pub(crate) fn last_comparison(&self) -> Option<&Step> {
         let last = self.steps.last()?;
-        let compares = matches!(last.action, Action::Apply(operation) if operation.is_comparison());
-        (compares && self.result == Source::Register(last.target)).then_some(last)
+        let compares = matches!(&last.action, Action::Apply(operation) if operation.is_comparison());
+        (compares && self.mask.is_none() && self.result == Source::Register(last.target)).then_some(last)
     }
 }
 
 impl Step {
-    /// The type of the result.
-    pub(crate) fn result(&self) -> DType {
-        match self.action {
-            Action::Apply(operation) => operation.result(self.dtype),
-            Action::Draw(_) | Action::Absorbed => self.dtype,
+    /// The function of the user's that it calls, if it does.
+    pub(crate) fn function(&self) -> Option<&Function> {
+        match &self.action {
+            Action::Apply(Operation::Call(function)) => Some(function),
+            _ => None,
         }
     }
 }
 
 /// Lets sums and differences of floats square their operands themselves, where a square is used once: a pass over the tile less.
-fn absorb_squares(mut steps: Vec<Step>, result: Source) -> Vec<Step> {
+fn absorb_squares(mut steps: Vec<Step>, results: &[Source]) -> Vec<Step> {
     let mut uses = vec![0; steps.len()];
-    let registers = steps.iter().flat_map(|step| &step.operands).chain([&result]).filter_map(|source| match source {
+    let registers = steps.iter().flat_map(|step| &step.operands).chain(results).filter_map(|source| match source {
         Source::Register(r) => Some(*r as usize),
         _ => None,
     });
@@ -181,7 +194,7 @@ fn absorb_squares(mut steps: Vec<Step>, result: Source) -> Vec<Step> {
     let mut absorbed = vec![false; steps.len()];
     for i in 0..steps.len() {
         let sums = matches!(steps[i].action, Action::Apply(Operation::Add | Operation::Subtract));
-        if !sums || !matches!(steps[i].dtype, DType::F32 | DType::F64) {
+        if !sums || !matches!(steps[i].result, DType::F32 | DType::F64) {
             continue;
         }
         for at in 0..2 {
@@ -204,7 +217,7 @@ fn absorb_squares(mut steps: Vec<Step>, result: Source) -> Vec<Step> {
 }
 
 /// Gives each step a register that nobody needs any more. A step never writes into a register that it reads.
-fn allocate(mut steps: Vec<Step>, result: Source) -> (Vec<Step>, Source, Vec<(DType, u32)>) {
+fn allocate(mut steps: Vec<Step>, mut results: Results) -> (Vec<Step>, Results, Vec<(DType, u32)>) {
     let mut last_use = vec![0; steps.len()];
     for (i, step) in steps.iter().enumerate().filter(|(_, step)| !matches!(step.action, Action::Absorbed)) {
         for operand in &step.operands {
@@ -213,8 +226,10 @@ fn allocate(mut steps: Vec<Step>, result: Source) -> (Vec<Step>, Source, Vec<(DT
             }
         }
     }
-    if let Source::Register(r) = result {
-        last_use[r as usize] = usize::MAX;
+    for result in &results {
+        if let Source::Register(r) = result {
+            last_use[*r as usize] = usize::MAX;
+        }
     }
     let mut places = vec![0u32; steps.len()];
     let mut registers: Vec<(DType, u32)> = Vec::new();
@@ -223,7 +238,7 @@ fn allocate(mut steps: Vec<Step>, result: Source) -> (Vec<Step>, Source, Vec<(DT
         if matches!(steps[i].action, Action::Absorbed) {
             continue;
         }
-        let dtype = steps[i].result();
+        let dtype = steps[i].result;
         places[i] = match free.iter().rposition(|(d, _)| *d == dtype) {
             Some(at) => free.swap_remove(at).1,
             None => {
@@ -245,7 +260,7 @@ fn allocate(mut steps: Vec<Step>, result: Source) -> (Vec<Step>, Source, Vec<(DT
             }
         }
         for r in freed {
-            free.push((steps[r as usize].result(), places[r as usize]));
+            free.push((steps[r as usize].result, places[r as usize]));
         }
         for operand in &mut steps[i].operands {
             if let Source::Register(r) = operand {
@@ -254,10 +269,11 @@ fn allocate(mut steps: Vec<Step>, result: Source) -> (Vec<Step>, Source, Vec<(DT
         }
         steps[i].target = places[i];
     }
-    let result = match result {
-        Source::Register(r) => Source::Register(places[r as usize]),
-        other => other,
-    };
+    for result in &mut results {
+        if let Source::Register(r) = result {
+            *r = places[*r as usize];
+        }
+    }
     steps.retain(|step| !matches!(step.action, Action::Absorbed));
-    (steps, result, registers)
+    (steps, results, registers)
 }

@@ -1,4 +1,13 @@
-//! New chunks: blocks put together from parts of others.
+//! New chunks: blocks put together from parts of others, in stages where each would read too many.
+//!
+//! ```text
+//!     200 row blocks ──► 200 column blocks             at once, each block reads all 200 others, of which it needs a 200th
+//!
+//!     ┬┬┬┬        ├─┼─┤         ─────                  by way of 15 × 15 squares, each reads 14 or 15
+//!     ││││  ──►   ├─┼─┤   ──►   ─────
+//!     ┴┴┴┴        └─┴─┘         ─────
+//! ```
+//! Dask plans so too, where its graph would get too large (`dask.array.rechunk.plan_rechunk`); here the measure is how many blocks a task reads in vain.
 
 use arras_core::{BoxError, Inputs, Kernel, Value};
 use ndarray::{ArrayD, Slice};
@@ -34,6 +43,42 @@ pub(crate) fn parts(old: &[usize], new: &[usize]) -> Vec<Vec<Part>> {
             parts
         })
         .collect()
+}
+
+/// How many blocks a task may read, of which each is read by as many others, before it is worth a stage more.
+const MAX_FAN: f64 = 16.0;
+
+/// The chunks on the way from some to others; none where each new block reads few blocks, or each block is read by few.
+pub(crate) fn stages(old: &Chunking, new: &Chunking) -> Vec<Chunking> {
+    // The most old chunks in a new one, and the most new ones in an old one, over all axes.
+    let most = |from: &Chunking, to: &Chunking| -> f64 {
+        let pieces = |(from, to)| parts(from, to).iter().map(Vec::len).max().unwrap_or(1) as f64;
+        from.axes().iter().zip(to.axes()).map(|(from, to)| pieces((from.as_slice(), to.as_slice()))).product()
+    };
+    let fan = most(old, new).min(most(new, old));
+    if fan <= MAX_FAN {
+        return Vec::new();
+    }
+    let n = ((fan.ln() / MAX_FAN.ln()).ceil() as usize).clamp(2, 4);
+    let axis = |old: &Vec<usize>, new: &Vec<usize>, way: f64| {
+        // Axes whose chunks grow are cut at some of the old places, those whose chunks shrink at some of the new.
+        let ratio = old.len() as f64 / new.len() as f64;
+        if ratio >= 1.0 { merged(old, ratio.powf(way).round() as usize) } else { merged(new, ratio.powf(way - 1.0).round() as usize) }
+    };
+    let stage = |i: usize| {
+        let axes = old.axes().iter().zip(new.axes()).map(|(old, new)| axis(old, new, i as f64 / n as f64));
+        Chunking::new(axes.collect())
+    };
+    let largest = |chunks: &Chunking| -> usize { chunks.axes().iter().map(|axis| axis.iter().copied().max().unwrap_or(0)).product() };
+    let most = 2 * largest(old).max(largest(new));
+    // Between very uneven chunks a stage could have larger blocks than both.
+    let stages: Vec<Chunking> = (1..n).filter_map(|i| stage(i).ok()).filter(|chunks| largest(chunks) <= most).collect();
+    stages.into_iter().filter(|chunks| chunks != old && chunks != new).collect()
+}
+
+/// Chunks of `n` others each.
+fn merged(chunks: &[usize], n: usize) -> Vec<usize> {
+    chunks.chunks(n.max(1)).map(|group| group.iter().sum()).collect()
 }
 
 /// Puts a block together from parts of its inputs, which come in row-major order of the parts along each axis.
@@ -87,7 +132,30 @@ impl RechunkKernel {
 
 #[cfg(test)]
 mod tests {
-    use super::parts;
+    use super::{parts, stages};
+    use crate::chunks::{Chunking, even};
+
+    fn chunking(axes: [(usize, usize); 2]) -> Chunking {
+        Chunking::new(axes.iter().map(|&(length, size)| even(length, size)).collect()).unwrap()
+    }
+
+    #[test]
+    fn rows_become_columns_by_way_of_squares() {
+        let (rows, columns) = (chunking([(20_000, 100), (20_000, 20_000)]), chunking([(20_000, 20_000), (20_000, 100)]));
+        let stages = stages(&rows, &columns);
+        assert_eq!(stages.len(), 1);
+        assert_eq!(stages[0].axes().iter().map(Vec::len).collect::<Vec<_>>(), [15, 15]);
+        assert!(stages[0].axes()[0].iter().all(|&n| n <= 1400));
+        // More stages of what is larger.
+        assert_eq!(super::stages(&chunking([(5000, 1), (5000, 5000)]), &chunking([(5000, 5000), (5000, 1)])).len(), 3);
+    }
+
+    #[test]
+    fn what_is_cheap_goes_at_once() {
+        assert!(stages(&chunking([(20_000, 100), (10, 10)]), &chunking([(20_000, 20_000), (10, 10)])).is_empty(), "joined");
+        assert!(stages(&chunking([(20_000, 20_000), (10, 10)]), &chunking([(20_000, 100), (10, 10)])).is_empty(), "cut");
+        assert!(stages(&chunking([(100, 10), (100, 100)]), &chunking([(100, 100), (100, 10)])).is_empty(), "few");
+    }
 
     #[test]
     fn every_element_has_one_place() {

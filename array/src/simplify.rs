@@ -16,12 +16,23 @@ use crate::array::Operand;
 use crate::chunks::Chunking;
 use crate::error::Result;
 use crate::expr::{Expr, Kind, Uniform, elementwise};
+use crate::iota::iota;
 use crate::view::{Item, sliced_chunks};
 
 /// A slice of an array, given as one item for each of its axes, and new axes between.
 pub(crate) fn slice(input: &Arc<Expr>, items: Vec<Item>) -> Result<Arc<Expr>> {
     let key = |items: &Vec<Item>| Tokenizer::new().text(&format!("{items:?}")).finish();
-    push_down(input, items, key, slice_here, |expr, operand, items| Ok((Arc::clone(operand), items_for(operand, items, &expr.shape()))))
+    let below = |expr: &Arc<Expr>, items: &Vec<Item>| match &expr.kind {
+        Kind::Blocks { op, inputs } => Ok(op.slice(inputs, items).expect("an operation that slices can be pushed below")),
+        _ => {
+            let shape = expr.shape();
+            Ok(expr.inputs().into_iter().map(|operand| (Arc::clone(operand), items_for(operand, items, &shape))).collect())
+        }
+    };
+    push_down(input, items, key, slice_here, below, |expr, items, inputs| match &expr.kind {
+        Kind::Blocks { op, .. } => op.sliced(inputs, items),
+        _ => rebuild(expr, inputs),
+    })
 }
 
 /// The slice of a node that is no operation, or that the slice leaves as it is.
@@ -29,12 +40,15 @@ fn slice_here(input: &Arc<Expr>, items: &Vec<Item>) -> Result<Option<Arc<Expr>>>
     if items.len() == input.chunks.ndim() && items.iter().zip(&input.shape()).all(|(item, &length)| item.is_whole(length)) {
         return Ok(Some(Arc::clone(input)));
     }
-    if matches!(input.kind, Kind::Elementwise { .. }) {
-        return Ok(None);
+    match &input.kind {
+        Kind::Elementwise { .. } => return Ok(None),
+        Kind::Blocks { op, inputs } if op.slice(inputs, items).is_some() => return Ok(None),
+        _ => {}
     }
     let chunks = sliced_chunks(&input.chunks, items)?;
     Ok(Some(match &input.kind {
         Kind::Full(scalar) => full(*scalar, chunks),
+        Kind::Iota(positions) => iota(positions.slice(items), chunks),
         Kind::Uniform(draws) => {
             let mut start = draws.start;
             let mut strides = SmallVec::new();
@@ -94,7 +108,7 @@ fn items_for(operand: &Arc<Expr>, items: &[Item], shape: &[usize]) -> Vec<Item> 
 /// An array with its axes in another order.
 pub(crate) fn transpose(input: &Arc<Expr>, axes: &[usize]) -> Result<Arc<Expr>> {
     let key = |axes: &Vec<usize>| Tokenizer::new().text(&format!("{axes:?}")).finish();
-    push_down(input, axes.to_vec(), key, transpose_here, |_, operand, axes| {
+    let below = |operand: &Arc<Expr>, axes: &Vec<usize>| {
         let missing = axes.len() - operand.chunks.ndim();
         if missing == 0 {
             return Ok((Arc::clone(operand), axes.clone()));
@@ -103,7 +117,9 @@ pub(crate) fn transpose(input: &Arc<Expr>, axes: &[usize]) -> Result<Arc<Expr>> 
         let mut items = vec![Item::NewAxis; missing];
         items.extend(operand.shape().iter().map(|&length| Item::whole(length)));
         Ok((slice(operand, items)?, axes.clone()))
-    })
+    };
+    let below = |expr: &Arc<Expr>, axes: &Vec<usize>| expr.inputs().into_iter().map(|operand| below(operand, axes)).collect();
+    push_down(input, axes.to_vec(), key, transpose_here, below, |expr, _, inputs| rebuild(expr, inputs))
 }
 
 /// The transpose of a node that is no operation, or that the transpose leaves as it is.
@@ -115,6 +131,7 @@ fn transpose_here(input: &Arc<Expr>, axes: &Vec<usize>) -> Result<Option<Arc<Exp
     Ok(Some(match &input.kind {
         Kind::Elementwise { .. } => return Ok(None),
         Kind::Full(scalar) => full(*scalar, chunks),
+        Kind::Iota(positions) => iota(positions.transpose(axes), chunks),
         Kind::Uniform(draws) => {
             let strides = axes.iter().map(|&axis| draws.strides[axis]).collect();
             uniform(Uniform { strides, ..draws.clone() }, chunks)
@@ -134,12 +151,25 @@ fn transpose_here(input: &Arc<Expr>, axes: &Vec<usize>) -> Result<Option<Arc<Exp
 
 /// An array cut into other chunks, which fit its shape.
 pub(crate) fn rechunk(input: &Arc<Expr>, chunks: Chunking) -> Result<Arc<Expr>> {
-    push_down(input, chunks, Chunking::token, rechunk_here, |_, operand, chunks| {
+    let below = |operand: &Arc<Expr>, chunks: &Chunking| {
         let missing = chunks.ndim() - operand.chunks.ndim();
         let axes = operand.chunks.axes().iter().zip(&chunks.axes()[missing..]);
         let axes = axes.map(|(own, wanted)| if own == &[1] { own.clone() } else { wanted.clone() });
         Ok((Arc::clone(operand), Chunking::new(axes.collect())?))
-    })
+    };
+    let below = |expr: &Arc<Expr>, chunks: &Chunking| expr.inputs().into_iter().map(|operand| below(operand, chunks)).collect();
+    push_down(input, chunks, Chunking::token, rechunk_here, below, |expr, _, inputs| rebuild(expr, inputs))
+}
+
+/// An operation of other operands.
+fn rebuild(expr: &Arc<Expr>, inputs: Vec<Arc<Expr>>) -> Result<Arc<Expr>> {
+    let Kind::Elementwise { operation, operands } = &expr.kind else { unreachable!("only operations are rebuilt") };
+    let mut inputs = inputs.into_iter();
+    let operands = operands.iter().map(|operand| match operand {
+        Operand::Expr(_) => Operand::Expr(inputs.next().expect("one for each operand")),
+        scalar => scalar.clone(),
+    });
+    elementwise(operation.clone(), operands.collect())
 }
 
 /// A node that is no operation, or that has these chunks, cut into them.
@@ -150,6 +180,7 @@ fn rechunk_here(input: &Arc<Expr>, chunks: &Chunking) -> Result<Option<Arc<Expr>
     Ok(Some(match &input.kind {
         Kind::Elementwise { .. } => return Ok(None),
         Kind::Full(scalar) => full(*scalar, chunks.clone()),
+        Kind::Iota(positions) => iota(positions.clone(), chunks.clone()),
         Kind::Uniform(draws) => uniform(draws.clone(), chunks.clone()),
         // What stands below new chunks is no operation either.
         Kind::Rechunk { input } => return rechunk_here(input, chunks),
@@ -160,20 +191,21 @@ fn rechunk_here(input: &Arc<Expr>, chunks: &Chunking) -> Result<Option<Arc<Expr>
     }))
 }
 
-/// Changes an expression below its operations: `here` changes a node that is no operation, and `below` says what becomes of an operand. Each node is changed once
-/// for each way in which it is asked for, and none by recursion: expressions can be deep, and share much.
+/// Changes an expression below its operations: `here` changes a node that is no operation, `below` says what becomes of the operands of one that is, and `rebuild` makes it of
+/// the changed ones. Each node is changed once for each way in which it is asked for, and none by recursion: expressions can be deep, and share much.
 fn push_down<P>(
     root: &Arc<Expr>,
     change: P,
     key: impl Fn(&P) -> Token,
     here: impl Fn(&Arc<Expr>, &P) -> Result<Option<Arc<Expr>>>,
-    below: impl Fn(&Arc<Expr>, &Arc<Expr>, &P) -> Result<(Arc<Expr>, P)>,
+    below: impl Fn(&Arc<Expr>, &P) -> Result<Vec<(Arc<Expr>, P)>>,
+    rebuild: impl Fn(&Arc<Expr>, &P, Vec<Arc<Expr>>) -> Result<Arc<Expr>>,
 ) -> Result<Arc<Expr>> {
     type Id = (Name, Token);
     enum Visit<P> {
         Change(Id, Arc<Expr>, P),
         /// The operands are done: these, where they are no scalars.
-        Rebuild(Id, Arc<Expr>, Vec<Id>),
+        Rebuild(Id, Arc<Expr>, P, Vec<Id>),
     }
     let id = |expr: &Arc<Expr>, change: &P| -> Id { (expr.name.clone(), key(change)) };
     let mut done: HashMap<Id, Arc<Expr>> = HashMap::new();
@@ -187,19 +219,13 @@ fn push_down<P>(
                     done.insert(own, changed);
                     continue;
                 }
-                let operands = expr.inputs().into_iter().map(|operand| below(&expr, operand, &change)).collect::<Result<Vec<_>>>()?;
+                let operands = below(&expr, &change)?;
                 let ids: Vec<Id> = operands.iter().map(|(operand, change)| id(operand, change)).collect();
-                stack.push(Visit::Rebuild(own, Arc::clone(&expr), ids.clone()));
+                stack.push(Visit::Rebuild(own, expr, change, ids.clone()));
                 stack.extend(ids.into_iter().zip(operands).map(|(id, (operand, change))| Visit::Change(id, operand, change)));
             }
-            Visit::Rebuild(own, expr, ids) => {
-                let Kind::Elementwise { operation, operands } = &expr.kind else { unreachable!("only operations are rebuilt") };
-                let mut ids = ids.iter();
-                let operands = operands.iter().map(|operand| match operand {
-                    Operand::Expr(_) => Operand::Expr(Arc::clone(&done[ids.next().expect("one for each operand")])),
-                    scalar => scalar.clone(),
-                });
-                let changed = elementwise(*operation, operands.collect())?;
+            Visit::Rebuild(own, expr, change, ids) => {
+                let changed = rebuild(&expr, &change, ids.iter().map(|id| Arc::clone(&done[id])).collect())?;
                 done.insert(own, changed);
             }
         }

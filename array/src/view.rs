@@ -82,14 +82,14 @@ impl<T: Element> Array<T> {
     pub fn rechunk(&self, chunks: impl Into<crate::Chunks>) -> Array<T> {
         Array::of(|| {
             let expr = self.expr()?;
-            let chunks = chunks.into().of_shape(&expr.shape())?;
+            let chunks = chunks.into().of_dtype(&expr.shape(), T::DTYPE, Some(&expr.chunks))?;
             simplify::rechunk(&expr, chunks)
         })
     }
 }
 
 /// A slice in the terms of this module: all axes named, positions from the start, ranges clipped.
-fn items(info: &[SliceInfoElem], shape: &[usize]) -> Result<Vec<Item>> {
+pub(crate) fn items(info: &[SliceInfoElem], shape: &[usize]) -> Result<Vec<Item>> {
     let indices = info.iter().filter(|elem| !matches!(elem, SliceInfoElem::NewAxis)).count();
     if indices > shape.len() {
         return Err(Error::TooManyIndices { indices, shape: shape.to_vec() });

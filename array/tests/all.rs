@@ -1,15 +1,25 @@
 //! Public behaviour of arrays, one topic a module.
 
 mod all {
+    mod along;
     mod blocks;
     mod broadcasting;
     mod chunking;
     mod elementwise;
     mod errors;
+    mod gathering;
+    mod map;
+    mod measures;
+    mod numpy;
+    mod operations;
     mod oracle;
+    mod overlapping;
     mod pi;
     mod random;
+    mod recorded;
     mod reductions;
+    mod sets;
+    mod shapes;
     mod slicing;
     mod text;
 }

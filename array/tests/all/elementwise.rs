@@ -1,13 +1,13 @@
 //! Every elementwise operation, swept over types and chunkings, against ndarray.
 
-use arras_array::{Array, Chunks, DType, Element, Number};
+use arras_array::{Array, Chunks, DType, Element, Ordered};
 use ndarray::{Array2, ArrayD, IxDyn};
 use proptest::prelude::*;
 
 use super::oracle::{check, computed};
 
 /// Values that try a type's edges.
-fn edges<T: Element>() -> Vec<T> {
+fn edges<T: Ordered>() -> Vec<T> {
     let from = |x: f64| <T as Element>::cast_from(x);
     let mut values: Vec<T> = [0.0, 1.0, -1.0, 2.0, 3.0, 7.0, -7.0, 100.0, -100.0, 1e9].into_iter().map(from).collect();
     values.extend([T::LARGEST, T::SMALLEST]);
@@ -18,7 +18,7 @@ fn edges<T: Element>() -> Vec<T> {
 }
 
 /// All pairs of edge values as two arrays of shape (n, n).
-fn pairs<T: Element>() -> (Array2<T>, Array2<T>) {
+fn pairs<T: Ordered>() -> (Array2<T>, Array2<T>) {
     let values = edges::<T>();
     let n = values.len();
     (Array2::from_shape_fn((n, n), |(i, _)| values[i]), Array2::from_shape_fn((n, n), |(_, j)| values[j]))
@@ -28,7 +28,7 @@ fn chunkings() -> [Chunks; 3] {
     [Chunks::one(), 5.into(), [3, 100].into()]
 }
 
-fn binary<T: Element, R: Element>(ours: impl Fn(&Array<T>, &Array<T>) -> Array<R>, theirs: impl Fn(T, T) -> R) {
+fn binary<T: Ordered, R: Element>(ours: impl Fn(&Array<T>, &Array<T>) -> Array<R>, theirs: impl Fn(T, T) -> R) {
     let (x, y) = pairs::<T>();
     let expected = ndarray::Zip::from(&x).and(&y).map_collect(|&x, &y| theirs(x, y));
     for chunks in chunkings() {
@@ -37,7 +37,7 @@ fn binary<T: Element, R: Element>(ours: impl Fn(&Array<T>, &Array<T>) -> Array<R
     }
 }
 
-fn unary<T: Element, R: Element>(ours: impl Fn(&Array<T>) -> Array<R>, theirs: impl Fn(T) -> R) {
+fn unary<T: Ordered, R: Element>(ours: impl Fn(&Array<T>) -> Array<R>, theirs: impl Fn(T) -> R) {
     let (x, _) = pairs::<T>();
     for chunks in chunkings() {
         check(&ours(&Array::from_ndarray(x.clone(), chunks).unwrap()), x.mapv(&theirs));
@@ -81,7 +81,7 @@ macro_rules! floats {
     })* };
 }
 
-fn comparisons<T: Number>() {
+fn comparisons<T: Ordered>() {
     binary(|x: &Array<T>, y| x.eq(y), |x, y| x == y);
     binary(|x: &Array<T>, y| x.ne(y), |x, y| x != y);
     binary(|x: &Array<T>, y| x.lt(y), |x, y| x < y);

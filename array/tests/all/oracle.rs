@@ -5,9 +5,10 @@ use arras_core::{Collection, evaluate};
 use arras_scheduler::{Compute, Synchronous, Threads};
 use ndarray::ArrayD;
 
+#[allow(clippy::eq_op)]
 /// Whether two elements are the same, NaN to NaN.
 fn same<T: Element>(a: T, b: T) -> bool {
-    a == b || (a.partial_cmp(&a).is_none() && b.partial_cmp(&b).is_none())
+    a == b || (a != a && b != b)
 }
 
 /// Computes an array in every way. Checks that all give the same bits, of the declared shape, and returns them.
