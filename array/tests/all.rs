@@ -7,7 +7,11 @@ mod all {
     mod chunking;
     mod elementwise;
     mod errors;
+    #[cfg(feature = "linalg")]
+    mod factorisations;
+    mod fourier;
     mod gathering;
+    mod linear;
     mod map;
     mod measures;
     mod numpy;

@@ -75,6 +75,13 @@ impl Case<'_> {
     pub(super) fn axis(&self) -> Option<isize> {
         self.case["axis"].as_i64().map(|axis| axis as isize)
     }
+    /// The axes, of which there are several.
+    pub(super) fn axis_list(&self) -> Vec<isize> {
+        self.case["axis"].as_array().unwrap().iter().map(|axis| axis.as_i64().unwrap() as isize).collect()
+    }
+    pub(super) fn n_inputs(&self) -> usize {
+        self.case["inputs"].as_array().unwrap().len()
+    }
     pub(super) fn arg(&self, name: &str) -> &Value {
         &self.case["args"][name]
     }

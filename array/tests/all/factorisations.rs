@@ -1,0 +1,189 @@
+//! Factorisations and solutions of linear equations.
+
+use arras_array::{Array, Chunks, Complex32, Complex64, Error, Inexact, Rng, concatenate};
+use arras_core::{Collection, evaluate};
+use ndarray::{Array2, array};
+
+use super::oracle::{check, computed};
+
+/// A matrix of which nothing is special.
+fn matrix<T: Inexact>(m: usize, n: usize) -> Array2<T> {
+    let x = |i: usize, j: usize| ((i * 7 + j * 13 + i * j) % 17) as f64 / 4.0 - 2.0 + if i == j { 3.0 } else { 0.0 };
+    Array2::from_shape_fn((m, n), |(i, j)| T::cast_from(Complex64::new(x(i, j), x(j + 1, i + 2) / 2.0)))
+}
+
+fn conjugate_transpose<T: Inexact>(x: &Array<T>) -> Array<T> {
+    let turned: Array2<T> = computed(&x.t()).into_dimensionality().unwrap();
+    let flipped = turned.mapv(|z| T::cast_from(Complex64::new(z.to_f64(), -z.imaginary())));
+    Array::from_ndarray(flipped, 100).unwrap()
+}
+
+fn near<T: Inexact>(found: &Array<T>, wanted: &Array<T>, tolerance: f64) {
+    let (found, wanted) = (computed(found), computed(wanted));
+    assert_eq!(found.shape(), wanted.shape());
+    let far = |a: T, b: T| (a.to_f64() - b.to_f64()).abs().max((a.imaginary() - b.imaginary()).abs());
+    let worst = found.iter().zip(&wanted).map(|(&a, &b)| far(a, b)).fold(0.0, f64::max);
+    assert!(worst <= tolerance, "{worst}: {found} instead of {wanted}");
+}
+
+fn identity<T: Inexact>(n: usize) -> Array<T> {
+    let one = |i, j| T::cast_from(u8::from(i == j));
+    Array::from_ndarray(Array2::from_shape_fn((n, n), |(i, j)| one(i, j)), 100).unwrap()
+}
+
+fn factorised<T: Inexact>(tolerance: f64) {
+    for (m, n) in [(9, 3), (3, 9), (4, 4), (20, 2), (1, 1), (5, 1), (1, 5)] {
+        let data: Array2<T> = matrix(m, n);
+        for chunks in [Chunks::one(), 4.into(), 1.into(), Chunks::from([m, 1])] {
+            let x = Array::from_ndarray(data.clone(), chunks).unwrap();
+            let k = m.min(n);
+            let (q, r) = x.qr();
+            assert_eq!((q.shape(), r.shape()), (vec![m, k], vec![k, n]));
+            near(&q.matmul(&r), &x, tolerance);
+            near(&conjugate_transpose(&q).matmul(&q), &identity(k), tolerance);
+            assert!(computed(&r).indexed_iter().all(|(index, &x)| index[0] <= index[1] || x == T::default()));
+
+            let (u, s, vh) = x.svd();
+            assert_eq!((u.shape(), s.shape(), vh.shape()), (vec![m, k], vec![k], vec![k, n]));
+            let values: Vec<f64> = computed(&s).iter().map(|s| arras_array::Element::to_f64(*s)).collect();
+            assert!(values.windows(2).all(|pair| pair[0] >= pair[1]) && values[k - 1] >= 0.0);
+            let scaled =
+                Array::from_ndarray(Array2::from_shape_fn((k, k), |(i, j)| T::cast_from(if i == j { values[i] } else { 0.0 })), 100)
+                    .unwrap();
+            near(&u.matmul(&scaled).matmul(&vh), &x, tolerance);
+            near(&conjugate_transpose(&u).matmul(&u), &identity(k), tolerance);
+            near(&vh.matmul(&conjugate_transpose(&vh)), &identity(k), tolerance);
+        }
+    }
+}
+
+#[test]
+fn factors_multiply_to_the_matrix() {
+    factorised::<f64>(1e-12);
+    factorised::<f32>(1e-5);
+    factorised::<Complex64>(1e-12);
+    factorised::<Complex32>(1e-5);
+}
+
+fn square<T: Inexact>(tolerance: f64) {
+    let data: Array2<T> = matrix(6, 6);
+    let x = Array::from_ndarray(data.clone(), 6).unwrap();
+    let right: Array2<T> = matrix(6, 5);
+    near(&x.inv().matmul(&x), &identity(6), tolerance);
+    let (p, l, u) = x.lu();
+    near(&p.matmul(&l).matmul(&u), &x, tolerance);
+    let sum = computed(&p).iter().map(|p| p.to_f64()).sum::<f64>();
+    assert_eq!(sum, 6.0);
+    for chunks in [Chunks::one(), 4.into(), 1.into()] {
+        let b = Array::from_ndarray(right.clone(), chunks.clone()).unwrap();
+        near(&x.matmul(&x.solve(&b)), &b, tolerance);
+        let (lower, upper) = (x.tril(0), x.triu(0));
+        near(&lower.matmul(&x.solve_triangular(&b, true)), &b, tolerance * 100.0);
+        near(&upper.matmul(&x.solve_triangular(&b, false)), &b, tolerance * 100.0);
+        let column = Array::from_ndarray(right.column(0).to_owned(), 4).unwrap();
+        let solved = x.solve(&column);
+        assert_eq!(solved.shape(), [6]);
+        near(&x.matmul(&solved), &column, tolerance);
+    }
+    let positive = x.matmul(&conjugate_transpose(&x));
+    let root = positive.cholesky();
+    near(&root.matmul(&conjugate_transpose(&root)), &positive, tolerance * 10.0);
+}
+
+#[test]
+fn square_matrices_are_solved_and_inverted() {
+    square::<f64>(1e-11);
+    square::<f32>(1e-4);
+    square::<Complex64>(1e-11);
+    let x = Array::<f64>::from_ndarray(array![[1.0, 2.0], [3.0, 4.0]], 2).unwrap();
+    assert!((computed(&x.det())[[]] - -2.0f64).abs() < 1e-14);
+    let none = Array::<f64>::zeros([0, 0], 1).unwrap();
+    check(&none.det(), ndarray::arr0(1.0));
+    check(&none.inv(), Array2::zeros((0, 0)));
+}
+
+#[test]
+fn empty_matrices_have_empty_factors() {
+    for (m, n) in [(0, 3), (3, 0), (0, 0)] {
+        let x = Array::<f64>::zeros([m, n], 2).unwrap();
+        let (q, r) = x.qr();
+        check(&q, Array2::zeros((m, 0)));
+        check(&r, Array2::zeros((0, n)));
+        let (u, s, vh) = x.svd();
+        assert_eq!((computed(&u).shape(), computed(&s).len(), computed(&vh).shape()), (&[m, 0][..], 0, &[0, n][..]));
+    }
+}
+
+#[test]
+fn both_factors_share_one_factorisation() {
+    let x = Array::from_ndarray(matrix::<f64>(40, 3), [2, 3]).unwrap();
+    let (q, r) = x.qr();
+    let both = concatenate(&[&q, &r], 0);
+    let graph = both.graph().unwrap();
+    let factors = graph.layers().filter(|layer| layer.name().as_str().contains("factors")).count();
+    // 20 blocks, 3 stacks, 1.
+    assert_eq!(factors, 3);
+    let alone: usize = r.graph().unwrap().layers().filter(|layer| layer.name().as_str().contains("factors")).count();
+    assert_eq!(alone, 3);
+    assert_eq!(computed(&both).shape(), [43, 3]);
+}
+
+#[test]
+fn least_squares_are_numpys() {
+    // NumPy 2.4: np.linalg.lstsq([[0, 1], [1, 1], [2, 1], [3, 1]], [-1, 0.2, 0.9, 2.1]) is (1, -0.95), [0.05], 2, (4.10003045, 1.09075677).
+    let a = array![[0.0, 1.0], [1.0, 1.0], [2.0, 1.0], [3.0, 1.0]];
+    for chunks in [Chunks::one(), 2.into(), 1.into()] {
+        let a = Array::from_ndarray(a.clone(), chunks).unwrap();
+        let b = Array::from_ndarray(array![-1.0, 0.2, 0.9, 2.1], 3).unwrap();
+        let found = a.lstsq(&b, None);
+        near(&found.x, &Array::from_ndarray(array![1.0, -0.95], 2).unwrap(), 1e-12);
+        near(&found.residuals, &Array::full((), 0.05, 1).unwrap(), 1e-12);
+        near(&found.singular_values, &Array::from_ndarray(array![4.10003045, 1.09075677], 2).unwrap(), 1e-8);
+        check(&found.rank, ndarray::arr0(2));
+        let several = a.lstsq(&Array::from_ndarray(array![[-1.0, 0.0], [0.2, 1.0], [0.9, 2.0], [2.1, 3.0]], 2).unwrap(), None);
+        near(&several.x, &Array::from_ndarray(array![[1.0, 1.0], [-0.95, 0.0]], 2).unwrap(), 1e-12);
+        near(&several.residuals, &Array::from_ndarray(array![0.05, 0.0], 2).unwrap(), 1e-12);
+        // Columns that are alike: the solution of the least norm.
+        let alike = Array::<f64>::ones([4, 2], 2).unwrap().lstsq(&Array::full(4, 4.0, 2).unwrap(), None);
+        near(&alike.x, &Array::from_ndarray(array![2.0, 2.0], 2).unwrap(), 1e-12);
+        check(&alike.rank, ndarray::arr0(1));
+    }
+}
+
+#[test]
+fn a_sample_finds_the_largest_singular_values() {
+    let rng = Rng::seed(7);
+    let (left, right) = (rng.uniform(-1.0, 1.0, [60, 3], [20, 3]).unwrap(), rng.uniform(-1.0, 1.0, [3, 50], [3, 25]).unwrap());
+    let x = left.matmul(&right);
+    let (u, s, vh) = x.svd_compressed(3, 1, &Rng::seed(8));
+    assert_eq!((u.shape(), s.shape(), vh.shape()), (vec![60, 3], vec![3], vec![3, 50]));
+    let exact = x.svd().1.slice(arras_array::s![..3]);
+    near(&s, &exact, 1e-10);
+    near(&(u * s).matmul(&vh), &x, 1e-10);
+    assert!(x.svd_compressed(0, 1, &rng).1.check().is_err());
+}
+
+#[test]
+fn what_cannot_be_factorised_is_named() {
+    let x = Array::<f64>::ones([4, 4], 2).unwrap();
+    let why = |array: Array<f64>, part: &str| match array.check() {
+        Err(error @ Error::Argument { .. }) => assert!(error.to_string().contains(part), "{error}"),
+        other => panic!("{other:?} where {part}"),
+    };
+    why(x.cholesky(), "cholesky: the matrix is cut into 2 by 2 blocks, where it takes one: rechunk it to Chunks::one()");
+    why(x.lu().2, "lu: the matrix is cut");
+    let one = x.rechunk(4);
+    why(Array::ones([4, 3], 4).unwrap().inv(), "inv: shape [4, 3] is not square");
+    why(Array::<f64>::ones(4, 4).unwrap().qr().0, "qr: shape [4] is no matrix's");
+    why(Array::<f64>::ones([2, 2, 2], 4).unwrap().svd().1, "svd: shape [2, 2, 2]");
+    why(one.solve(&Array::ones(3, 3).unwrap()), "solve: b has shape [3], the matrix 4 rows");
+    why(one.lstsq(&Array::ones(3, 3).unwrap(), None).x, "lstsq: b has shape [3]");
+    let runs = |array: &Array<f64>, part: &str| {
+        let error = evaluate(array).unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
+    };
+    runs(&one.inv(), "inv: the matrix is singular");
+    runs(&one.solve(&Array::ones(4, 4).unwrap()), "solve: the matrix is singular");
+    runs(&Array::<f64>::full([1, 1], -1.0, 1).unwrap().cholesky(), "not positive definite");
+    runs(&Array::<f64>::full([2, 2], f64::NAN, 2).unwrap().svd().1, "no convergence");
+}
