@@ -37,34 +37,8 @@ macro_rules! distributions {
                     self.draws($law, shape.into_dimension().slice(), chunks.into())
                 }
             )*
-
-            /// One array of each distribution, with the parameters of the examples: for tests that sweep all.
-            #[doc(hidden)]
-            pub fn examples(&self, shape: &[usize], chunks: &Chunks) -> Result<Vec<(&'static str, Example)>> {
-                Ok(vec![$((stringify!($name), Example::from(self.$name($($example,)* shape, chunks.clone())?))),*])
-            }
         }
     };
-}
-
-/// An array of draws.
-#[doc(hidden)]
-#[derive(Debug)]
-pub enum Example {
-    Real(Array<f64>),
-    Whole(Array<i64>),
-}
-
-impl From<Array<f64>> for Example {
-    fn from(array: Array<f64>) -> Example {
-        Example::Real(array)
-    }
-}
-
-impl From<Array<i64>> for Example {
-    fn from(array: Array<i64>) -> Example {
-        Example::Whole(array)
-    }
 }
 
 distributions! {

@@ -23,38 +23,114 @@ use crate::error::{Error, Result};
 /// The distribution of draws, with its parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Law {
-    Uniform { low: f64, high: f64 },
-    Exponential { scale: f64 },
-    Laplace { loc: f64, scale: f64 },
-    Logistic { loc: f64, scale: f64 },
-    Gumbel { loc: f64, scale: f64 },
-    Cauchy { loc: f64, scale: f64 },
-    Normal { loc: f64, scale: f64 },
-    LogNormal { mean: f64, sigma: f64 },
-    Pareto { a: f64 },
-    Power { a: f64 },
-    Rayleigh { scale: f64 },
-    Triangular { left: f64, mode: f64, right: f64 },
-    Weibull { a: f64 },
-    Geometric { p: f64 },
+    Uniform {
+        low: f64,
+        high: f64,
+    },
+    Exponential {
+        scale: f64,
+    },
+    Laplace {
+        loc: f64,
+        scale: f64,
+    },
+    Logistic {
+        loc: f64,
+        scale: f64,
+    },
+    Gumbel {
+        loc: f64,
+        scale: f64,
+    },
+    Cauchy {
+        loc: f64,
+        scale: f64,
+    },
+    Normal {
+        loc: f64,
+        scale: f64,
+    },
+    LogNormal {
+        mean: f64,
+        sigma: f64,
+    },
+    Pareto {
+        a: f64,
+    },
+    Power {
+        a: f64,
+    },
+    Rayleigh {
+        scale: f64,
+    },
+    Triangular {
+        left: f64,
+        mode: f64,
+        right: f64,
+    },
+    Weibull {
+        a: f64,
+    },
+    Geometric {
+        p: f64,
+    },
     /// `low + 0..=span`, for spans below 2³².
-    Integers { low: i64, span: u64 },
+    Integers {
+        low: i64,
+        span: u64,
+    },
     Weighted(Weights),
     // Those of many draws follow.
     /// As [`Integers`](Law::Integers), for spans of any width.
-    WideIntegers { low: i64, high: i64 },
-    Gamma { shape: f64, scale: f64 },
-    Beta { a: f64, b: f64 },
-    ChiSquare { df: f64 },
-    F { dfnum: f64, dfden: f64 },
-    StandardT { df: f64 },
-    Wald { mean: f64, scale: f64 },
-    VonMises { mu: f64, kappa: f64 },
-    Binomial { n: u64, p: f64 },
-    NegativeBinomial { n: f64, p: f64 },
-    Poisson { lam: f64 },
-    Zipf { a: f64 },
-    Hypergeometric { ngood: u64, nbad: u64, nsample: u64 },
+    WideIntegers {
+        low: i64,
+        high: i64,
+    },
+    Gamma {
+        shape: f64,
+        scale: f64,
+    },
+    Beta {
+        a: f64,
+        b: f64,
+    },
+    ChiSquare {
+        df: f64,
+    },
+    F {
+        dfnum: f64,
+        dfden: f64,
+    },
+    StandardT {
+        df: f64,
+    },
+    Wald {
+        mean: f64,
+        scale: f64,
+    },
+    VonMises {
+        mu: f64,
+        kappa: f64,
+    },
+    Binomial {
+        n: u64,
+        p: f64,
+    },
+    NegativeBinomial {
+        n: f64,
+        p: f64,
+    },
+    Poisson {
+        lam: f64,
+    },
+    Zipf {
+        a: f64,
+    },
+    Hypergeometric {
+        ngood: u64,
+        nbad: u64,
+        nsample: u64,
+    },
 }
 
 /// Which part of all weights belongs to each position and those before it. Printed as a token.
@@ -218,7 +294,13 @@ fn von_mises(kappa: f64, generator: &mut ChaCha8Rng) -> f64 {
     if kappa > 1e6 {
         // A wrapped normal distribution of variance 1/κ, as in NumPy.
         let x = normal(rand_chacha::rand_core::Rng::next_u64(generator)) / kappa.sqrt();
-        return if x < -PI { x + 2.0 * PI } else if x > PI { x - 2.0 * PI } else { x };
+        return if x < -PI {
+            x + 2.0 * PI
+        } else if x > PI {
+            x - 2.0 * PI
+        } else {
+            x
+        };
     }
     loop {
         let z = (PI * draw()).cos();
@@ -440,7 +522,12 @@ mod tests {
     fn normal_draws_are_quantiles_to_full_precision() {
         // scipy.special.ndtri of the odd multiples of 2⁻⁵³ nearest to 0.975, 0.999, 1e-10; and of the least.
         let word = |p: f64| (p * (1u64 << 52) as f64) as u64 * 4096;
-        for (p, z) in [(0.975, 1.959_963_984_540_054), (0.999, 3.090_232_306_167_813), (1e-10, -6.361_340_902_404_056), (0.25, -0.674_489_750_196_081_7)] {
+        for (p, z) in [
+            (0.975, 1.959_963_984_540_054),
+            (0.999, 3.090_232_306_167_813),
+            (1e-10, -6.361_340_902_404_056),
+            (0.25, -0.674_489_750_196_081_7),
+        ] {
             let found = normal(word(p));
             // Ends of the distribution react to the rounding of p itself.
             assert!((found - z).abs() < if p == 1e-10 { 1e-6 } else { 4e-15 }, "{p}: {found} instead of {z}");

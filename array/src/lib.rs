@@ -62,6 +62,7 @@ mod map;
 mod map_blocks;
 mod measures;
 mod moments;
+mod npy;
 mod operations;
 mod overlap;
 mod pad;
@@ -97,8 +98,6 @@ pub use chunks::Chunks;
 pub use concatenate::{concatenate, stack};
 pub use creation::{Indexing, fromfunction, indices, meshgrid};
 pub use cumulative::Scan;
-#[doc(hidden)]
-pub use distributions::Example;
 pub use dtype::{Bits, Complex32, Complex64, ComplexNumber, DType, Element, Float, Inexact, Integer, Number, Ordered, Real};
 pub use error::{Error, Result};
 pub use expr::IntoOperand;

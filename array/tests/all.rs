@@ -5,11 +5,13 @@ mod all {
     mod blocks;
     mod broadcasting;
     mod chunking;
+    mod distributions;
     mod elementwise;
     mod errors;
     mod gathering;
     mod map;
     mod measures;
+    mod npy;
     mod numpy;
     mod operations;
     mod oracle;
