@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::array::{Operand, tuple};
 use crate::expr::{Expr, Kind};
+use crate::law::Law;
 use crate::operations::Operation;
 
 /// Most lines of a tree.
@@ -44,7 +45,10 @@ fn label(expr: &Expr) -> String {
         Kind::Values(_) | Kind::Blocks { .. } => expr.name.operation().to_owned(),
         Kind::Full(scalar) => format!("full {scalar}"),
         Kind::Iota(iota) => format!("iota {}, {:?}", iota.start, iota.strides.as_slice()),
-        Kind::Uniform(draws) => format!("uniform {}..{}", draws.low, draws.high),
+        Kind::Draws(draws) => match draws.law {
+            Law::Uniform { low, high } => format!("uniform {low}..{high}"),
+            _ => draws.law.name().to_owned(),
+        },
         Kind::Elementwise { operation, operands } => {
             let mut text = operation.name().to_owned();
             match operation {

@@ -141,6 +141,16 @@ pub enum Error {
         /// Which parameter, its value, and what it should be.
         why: String,
     },
+    /// A file that cannot be read as what it should be.
+    #[error("{operation}: {}: {why}", path.display())]
+    File {
+        /// The operation.
+        operation: &'static str,
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// Limits that are no interval.
     #[error("uniform: the limits {low} and {high} are no finite interval with low below high")]
     Interval {

@@ -22,6 +22,7 @@ use crate::chunks::{Chunking, Shape, refine};
 use crate::dtype::{DType, Element, Scalar};
 use crate::error::{Error, Result};
 use crate::iota::Iota;
+use crate::law::Law;
 use crate::operations::Operation;
 use crate::reduce::ReduceOp;
 use crate::simplify;
@@ -46,7 +47,7 @@ pub(crate) enum Kind {
     /// Positions.
     Iota(Iota),
     /// Draws of a counter-based generator.
-    Uniform(Uniform),
+    Draws(Draws),
     Elementwise {
         operation: Operation,
         operands: SmallVec<[Operand; 2]>,
@@ -79,13 +80,12 @@ pub(crate) enum Kind {
     },
 }
 
-/// Uniform draws: element `i` of the array is draw `start + Σ strides · i` of a stream.
+/// Draws: element `i` of the array is draw `start + Σ strides · i` of a stream.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-pub(crate) struct Uniform {
+pub(crate) struct Draws {
     pub(crate) seed: u64,
     pub(crate) stream: u64,
-    pub(crate) low: f64,
-    pub(crate) high: f64,
+    pub(crate) law: Law,
     pub(crate) start: u64,
     pub(crate) strides: SmallVec<[i64; 4]>,
 }
@@ -105,7 +105,7 @@ impl Expr {
     /// The nodes that this one reads.
     pub(crate) fn inputs(&self) -> SmallVec<[&Arc<Expr>; 2]> {
         match &self.kind {
-            Kind::Values(_) | Kind::Full(_) | Kind::Iota(_) | Kind::Uniform(_) => SmallVec::new(),
+            Kind::Values(_) | Kind::Full(_) | Kind::Iota(_) | Kind::Draws(_) => SmallVec::new(),
             Kind::Elementwise { operands, .. } => operands
                 .iter()
                 .filter_map(|operand| match operand {
@@ -132,7 +132,7 @@ impl Drop for Expr {
                 Kind::Reduce { input, mask, .. } => stack.extend([input].into_iter().chain(mask)),
                 Kind::Slice { input, .. } | Kind::Transpose { input, .. } | Kind::Rechunk { input } => stack.push(input),
                 Kind::Blocks { inputs, .. } => stack.extend(inputs),
-                Kind::Values(_) | Kind::Full(_) | Kind::Iota(_) | Kind::Uniform(_) => {}
+                Kind::Values(_) | Kind::Full(_) | Kind::Iota(_) | Kind::Draws(_) => {}
             }
         }
         let mut stack = Vec::new();

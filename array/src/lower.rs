@@ -63,7 +63,7 @@ pub(crate) fn lower(root: &Arc<Expr>, fuse: bool) -> Graph {
 fn layers_of(expr: &Arc<Expr>, fuse: bool) -> (Vec<Layer>, Vec<Arc<Expr>>) {
     match &expr.kind {
         Kind::Values(values) => (vec![Layer::values(expr.name.clone(), &expr.chunks.grid(), values.to_vec())], Vec::new()),
-        Kind::Full(_) | Kind::Iota(_) | Kind::Uniform(_) | Kind::Elementwise { .. } => {
+        Kind::Full(_) | Kind::Iota(_) | Kind::Draws(_) | Kind::Elementwise { .. } => {
             let (program, inputs) = compile(expr, if fuse { Fusion::Region } else { Fusion::Root });
             let kernel = RegionKernel::new(program, expr.chunks.clone(), None);
             (vec![region_layer(expr.name.clone(), &expr.chunks.grid(), &expr.chunks, &inputs, kernel, sizes(expr))], inputs)
@@ -355,7 +355,7 @@ impl Kernel for RegionKernel {
         for step in &self.program.steps {
             let name = match &step.action {
                 Action::Apply(operation) => step.function().map_or(operation.name(), |function| function.label()),
-                Action::Draw(_) => "uniform",
+                Action::Draw(draws) => draws.law.name(),
                 Action::Count(_) => "iota",
                 Action::Absorbed => continue,
             };

@@ -20,7 +20,7 @@ use smallvec::SmallVec;
 
 use crate::array::Operand;
 use crate::dtype::{DType, Scalar};
-use crate::expr::{Expr, Kind, Uniform};
+use crate::expr::{Draws, Expr, Kind};
 use crate::iota::Iota;
 use crate::map::Function;
 use crate::operations::Operation;
@@ -54,7 +54,7 @@ pub(crate) struct Step {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Action {
     Apply(Operation),
-    Draw(Uniform),
+    Draw(Draws),
     Count(Iota),
     /// Nothing: another step does it. Gone once registers are allocated.
     Absorbed,
@@ -73,7 +73,7 @@ type Results = SmallVec<[Source; 2]>;
 
 /// Whether a node can be a step of a program for blocks of its chunks.
 pub(crate) fn is_step(expr: &Expr) -> bool {
-    matches!(expr.kind, Kind::Elementwise { .. } | Kind::Uniform(_) | Kind::Iota(_) | Kind::Full(_))
+    matches!(expr.kind, Kind::Elementwise { .. } | Kind::Draws(_) | Kind::Iota(_) | Kind::Full(_))
 }
 
 /// How much of an expression a program takes in.
@@ -142,7 +142,7 @@ impl Compiler {
     fn step(&mut self, expr: &Arc<Expr>) {
         let source = match &expr.kind {
             Kind::Full(scalar) => Source::Scalar(*scalar),
-            Kind::Uniform(draws) => self.push(Action::Draw(draws.clone()), SmallVec::new(), SmallVec::new(), expr.dtype),
+            Kind::Draws(draws) => self.push(Action::Draw(draws.clone()), SmallVec::new(), SmallVec::new(), expr.dtype),
             Kind::Iota(iota) => self.push(Action::Count(iota.clone()), SmallVec::new(), SmallVec::new(), expr.dtype),
             Kind::Elementwise { operation, operands } => {
                 let source = |operand: &Operand| match operand {

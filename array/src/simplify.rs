@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 use crate::array::Operand;
 use crate::chunks::Chunking;
 use crate::error::Result;
-use crate::expr::{Expr, Kind, Uniform, elementwise};
+use crate::expr::{Draws, Expr, Kind, elementwise};
 use crate::iota::iota;
 use crate::view::{Item, sliced_chunks};
 
@@ -49,7 +49,7 @@ fn slice_here(input: &Arc<Expr>, items: &Vec<Item>) -> Result<Option<Arc<Expr>>>
     Ok(Some(match &input.kind {
         Kind::Full(scalar) => full(*scalar, chunks),
         Kind::Iota(positions) => iota(positions.slice(items), chunks),
-        Kind::Uniform(draws) => {
+        Kind::Draws(draws) => {
             let mut start = draws.start;
             let mut strides = SmallVec::new();
             let mut axes = draws.strides.iter();
@@ -68,7 +68,7 @@ fn slice_here(input: &Arc<Expr>, items: &Vec<Item>) -> Result<Option<Arc<Expr>>>
                     Item::NewAxis => unreachable!("handled above"),
                 }
             }
-            uniform(Uniform { start, strides, ..draws.clone() }, chunks)
+            random(Draws { start, strides, ..draws.clone() }, chunks)
         }
         _ => {
             let parameters = Tokenizer::new().text(&format!("{items:?}")).text(input.name.as_str()).finish();
@@ -132,9 +132,9 @@ fn transpose_here(input: &Arc<Expr>, axes: &Vec<usize>) -> Result<Option<Arc<Exp
         Kind::Elementwise { .. } => return Ok(None),
         Kind::Full(scalar) => full(*scalar, chunks),
         Kind::Iota(positions) => iota(positions.transpose(axes), chunks),
-        Kind::Uniform(draws) => {
+        Kind::Draws(draws) => {
             let strides = axes.iter().map(|&axis| draws.strides[axis]).collect();
-            uniform(Uniform { strides, ..draws.clone() }, chunks)
+            random(Draws { strides, ..draws.clone() }, chunks)
         }
         Kind::Transpose { axes: before, input } => {
             // What stands below a transpose is no operation, as the first was pushed down to it.
@@ -181,7 +181,7 @@ fn rechunk_here(input: &Arc<Expr>, chunks: &Chunking) -> Result<Option<Arc<Expr>
         Kind::Elementwise { .. } => return Ok(None),
         Kind::Full(scalar) => full(*scalar, chunks.clone()),
         Kind::Iota(positions) => iota(positions.clone(), chunks.clone()),
-        Kind::Uniform(draws) => uniform(draws.clone(), chunks.clone()),
+        Kind::Draws(draws) => random(draws.clone(), chunks.clone()),
         // What stands below new chunks is no operation either.
         Kind::Rechunk { input } => return rechunk_here(input, chunks),
         _ => {
@@ -239,11 +239,11 @@ pub(crate) fn full(scalar: crate::dtype::Scalar, chunks: Chunking) -> Arc<Expr> 
     Expr::new("full", Tokenizer::new().text(&format!("{scalar:?}")).finish(), dtype, chunks, Kind::Full(scalar))
 }
 
-/// Uniform draws.
-pub(crate) fn uniform(draws: Uniform, chunks: Chunking) -> Arc<Expr> {
-    let Uniform { seed, stream, low, high, start, strides } = &draws;
+/// Draws of a counter-based generator.
+pub(crate) fn random(draws: Draws, chunks: Chunking) -> Arc<Expr> {
+    let Draws { seed, stream, law, start, strides } = &draws;
     let mut parameters = Tokenizer::new();
-    parameters.number(*seed).number(*stream).number(low.to_bits()).number(high.to_bits()).number(*start).text(&format!("{strides:?}"));
+    parameters.number(*seed).number(*stream).text(&format!("{law:?}")).number(*start).text(&format!("{strides:?}"));
     let parameters = parameters.finish();
-    Expr::new("uniform", parameters, crate::DType::F64, chunks, Kind::Uniform(draws))
+    Expr::new(law.name(), parameters, law.dtype(), chunks, Kind::Draws(draws))
 }

@@ -214,8 +214,8 @@ fn each_tile(
     }
     let views = inputs.iter().map(|block| AnyView::new(block, shape)).collect::<Result<Vec<_>, _>>()?;
     let drawing = |step: &Step| match &step.action {
-        Action::Draw(draws) => Some(Drawing::new(draws, shape, start)),
-        Action::Apply(_) | Action::Count(_) | Action::Absorbed => None,
+        Action::Draw(draws) => Drawing::new(draws, shape, start).map(Some),
+        Action::Apply(_) | Action::Count(_) | Action::Absorbed => Ok(None),
     };
     let counting = |step: &Step| match &step.action {
         Action::Count(iota) => Some(Counting::new(iota, shape, start)),
@@ -224,7 +224,7 @@ fn each_tile(
     let mut frame = Frame {
         registers: Registers::default(),
         inputs: views.iter().map(|view| view.tiles(shape)).collect(),
-        drawings: steps.iter().map(drawing).collect(),
+        drawings: steps.iter().map(drawing).collect::<Result<_, _>>()?,
         countings: steps.iter().map(counting).collect(),
         start: 0,
         n: 0,
@@ -270,9 +270,11 @@ macro_rules! loops {
             fn step(&mut self, number: usize, step: &Step) -> Result<(), BoxError> {
                 let operation = match &step.action {
                     Action::Draw(_) => {
-                        let mut target = std::mem::take(&mut self.registers.f64s[step.target as usize]);
-                        self.drawings[number].as_mut().expect("a drawing step has its generator").fill(&mut target[..self.n]);
-                        self.registers.f64s[step.target as usize] = target;
+                        let drawing = self.drawings[number].as_mut().expect("a drawing step has its generator");
+                        match step.result {
+                            DType::I64 => drawing.fill(&mut self.registers.i64s[step.target as usize][..self.n]),
+                            _ => drawing.fill(&mut self.registers.f64s[step.target as usize][..self.n]),
+                        }
                         return Ok(());
                     }
                     Action::Count(_) => {

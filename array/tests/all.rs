@@ -5,6 +5,7 @@ mod all {
     mod blocks;
     mod broadcasting;
     mod chunking;
+    mod distributions;
     mod elementwise;
     mod errors;
     #[cfg(feature = "linalg")]
@@ -14,6 +15,7 @@ mod all {
     mod linear;
     mod map;
     mod measures;
+    mod npy;
     mod numpy;
     mod operations;
     mod oracle;

@@ -63,3 +63,14 @@ proptest! {
         prop_assert_eq!(draw(chunks[..shape.len()].into()), draw(Chunks::one()));
     }
 }
+
+#[test]
+fn the_generator_is_chacha8() {
+    // Test vector TC1 of J. Strömbergson's draft-strombergson-chacha-test-vectors-00: key and nonce of zeros, 256 bits, 8 rounds, first block.
+    let expected =
+        "3e00ef2f895f40d67f5bb8e81f09a5a12c840ec3ce9a7f3b181be188ef711a1e984ce172b9216f419f445367456d5619314a42a3da86b001387bfdb80e0cfe42";
+    let mut generator = <rand_chacha::ChaCha8Rng as rand_chacha::rand_core::SeedableRng>::from_seed([0; 32]);
+    let mut block = [0; 64];
+    rand_chacha::rand_core::Rng::fill_bytes(&mut generator, &mut block);
+    assert_eq!(block.map(|byte| format!("{byte:02x}")).concat(), expected);
+}
