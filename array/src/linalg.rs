@@ -83,9 +83,9 @@ impl<T: Inexact> Array<T> {
     /// ```
     /// use arras_array::Array;
     /// use arras_scheduler::Compute;
-    /// let x = Array::from_ndarray(ndarray::arr2(&[[3.0, 0.0], [0.0, 4.0], [0.0, 0.0]]), 2)?;
+    /// let x = Array::<f64>::from_ndarray(ndarray::arr2(&[[3.0, 0.0], [0.0, 4.0], [0.0, 0.0]]), 2)?;
     /// let (u, s, vh) = x.svd();
-    /// let s = s.compute()?;
+    /// let s: ndarray::ArrayD<f64> = s.compute()?;
     /// assert!((s[0] - 4.0).abs() < 1e-12 && (s[1] - 3.0).abs() < 1e-12);
     /// assert_eq!((u.shape(), vh.shape()), (vec![3, 2], vec![2, 2]));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -205,9 +205,9 @@ impl<T: Inexact> Array<T> {
     /// ```
     /// use arras_array::Array;
     /// use arras_scheduler::Compute;
-    /// let a = Array::from_ndarray(ndarray::arr2(&[[0.0, 1.0], [1.0, 1.0], [2.0, 1.0]]), 2)?;
+    /// let a = Array::<f64>::from_ndarray(ndarray::arr2(&[[0.0, 1.0], [1.0, 1.0], [2.0, 1.0]]), 2)?;
     /// let b = Array::from_ndarray(ndarray::array![1.0, 3.0, 5.0], 2)?;
-    /// let x = a.lstsq(&b, None).x.compute()?;
+    /// let x: ndarray::ArrayD<f64> = a.lstsq(&b, None).x.compute()?;
     /// assert!((x[0] - 2.0).abs() < 1e-12 && (x[1] - 1.0).abs() < 1e-12);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
