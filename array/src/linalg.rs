@@ -70,11 +70,9 @@ impl<T: Inexact> Array<T> {
     ///
     /// The results fail with an [`Error::Argument`] for other than two axes.
     pub fn qr(&self) -> (Array<T>, Array<T>) {
-        let both = self.wide_matrix("qr").and_then(|matrix| tsqr(&matrix));
-        let of = |pick: fn(&(Arc<Expr>, Arc<Expr>)) -> &Arc<Expr>| {
-            Array::of(|| both.as_ref().map_err(Error::clone).and_then(|both| cast(Arc::clone(pick(both)), T::DTYPE)))
-        };
-        (of(|both| &both.0), of(|both| &both.1))
+        let both = self.wide_matrix("qr").and_then(|matrix| tsqr(&matrix)).map(|(q, r)| [q, r]);
+        let part = |i: usize| Array::of(|| both.as_ref().map_err(Error::clone).and_then(|both| cast(Arc::clone(&both[i]), T::DTYPE)));
+        (part(0), part(1))
     }
 
     /// The reduced singular value decomposition of a matrix: `(m, n)` to `U` `(m, k)`, the singular values `(k)`, the largest first, and `Vᴴ` `(k, n)`, with `k` the lesser of `m` and `n`. Lazy;
