@@ -70,11 +70,9 @@ impl<T: Inexact> Array<T> {
     ///
     /// The results fail with an [`Error::Argument`] for other than two axes.
     pub fn qr(&self) -> (Array<T>, Array<T>) {
-        let both = self.wide_matrix("qr").and_then(|matrix| tsqr(&matrix));
-        let of = |pick: fn(&(Arc<Expr>, Arc<Expr>)) -> &Arc<Expr>| {
-            Array::of(|| both.as_ref().map_err(Error::clone).and_then(|both| cast(Arc::clone(pick(both)), T::DTYPE)))
-        };
-        (of(|both| &both.0), of(|both| &both.1))
+        let both = self.wide_matrix("qr").and_then(|matrix| tsqr(&matrix)).map(|(q, r)| [q, r]);
+        let part = |i: usize| Array::of(|| both.as_ref().map_err(Error::clone).and_then(|both| cast(Arc::clone(&both[i]), T::DTYPE)));
+        (part(0), part(1))
     }
 
     /// The reduced singular value decomposition of a matrix: `(m, n)` to `U` `(m, k)`, the singular values `(k)`, the largest first, and `Vᴴ` `(k, n)`, with `k` the lesser of `m` and `n`. Lazy;
@@ -83,9 +81,9 @@ impl<T: Inexact> Array<T> {
     /// ```
     /// use arras_array::Array;
     /// use arras_scheduler::Compute;
-    /// let x = Array::from_ndarray(ndarray::arr2(&[[3.0, 0.0], [0.0, 4.0], [0.0, 0.0]]), 2)?;
+    /// let x = Array::<f64>::from_ndarray(ndarray::arr2(&[[3.0, 0.0], [0.0, 4.0], [0.0, 0.0]]), 2)?;
     /// let (u, s, vh) = x.svd();
-    /// let s = s.compute()?;
+    /// let s: ndarray::ArrayD<f64> = s.compute()?;
     /// assert!((s[0] - 4.0).abs() < 1e-12 && (s[1] - 3.0).abs() < 1e-12);
     /// assert_eq!((u.shape(), vh.shape()), (vec![3, 2], vec![2, 2]));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -205,9 +203,9 @@ impl<T: Inexact> Array<T> {
     /// ```
     /// use arras_array::Array;
     /// use arras_scheduler::Compute;
-    /// let a = Array::from_ndarray(ndarray::arr2(&[[0.0, 1.0], [1.0, 1.0], [2.0, 1.0]]), 2)?;
+    /// let a = Array::<f64>::from_ndarray(ndarray::arr2(&[[0.0, 1.0], [1.0, 1.0], [2.0, 1.0]]), 2)?;
     /// let b = Array::from_ndarray(ndarray::array![1.0, 3.0, 5.0], 2)?;
-    /// let x = a.lstsq(&b, None).x.compute()?;
+    /// let x: ndarray::ArrayD<f64> = a.lstsq(&b, None).x.compute()?;
     /// assert!((x[0] - 2.0).abs() < 1e-12 && (x[1] - 1.0).abs() < 1e-12);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

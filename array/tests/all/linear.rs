@@ -89,7 +89,7 @@ fn integers_wrap_and_nothing_is_zero() {
     check(&none.t().vdot(&none), ndarray::arr0(0.0));
     check(&Array::full([2], 3i64, 1).unwrap().dot(&Array::full((), 2i64, 1).unwrap()), array![6i64, 6]);
     let nan = Array::from_ndarray(array![[f64::NAN, 1.0], [0.0, 1.0]], 1).unwrap();
-    check(&nan.matmul(&nan), array![[f64::NAN, f64::NAN], [0.0, 1.0]]);
+    check(&nan.matmul(&nan), array![[f64::NAN, f64::NAN], [f64::NAN, 1.0]]);
 }
 
 #[test]
