@@ -39,7 +39,7 @@ impl Rng {
     /// use arras_scheduler::Compute;
     /// let rng = Rng::seed(3);
     /// let winners = rng.choice(100, false, None, 5, 2)?;
-    /// assert_eq!(winners.unique().values.compute()?.len(), 5);
+    /// assert_eq!(winners.unique().compute()?.len(), 5);
     /// let coin = rng.choice(2, true, Some(&[0.0, 1.0]), [4, 4], 2)?;
     /// assert_eq!(coin.min().item().compute()?, 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -112,7 +112,7 @@ impl Rng {
     /// ```
     /// use arras_array::{Array, Rng};
     /// use arras_scheduler::Compute;
-    /// let x = Array::arange(0, 10, 1, 3)?;
+    /// let x = Array::arange(0i64, 10, 1, 3)?;
     /// let y = Rng::seed(5).permuted_rows(&x);
     /// assert_ne!(y.compute()?, x.compute()?);
     /// assert_eq!(y.sum().item().compute()?, 45);
@@ -187,7 +187,7 @@ fn shares(operation: &'static str, parameter: &str, weights: &[f64], n: usize) -
     if let Some((i, weight)) = weights.iter().enumerate().find(|(_, weight)| !weight.is_finite() || **weight < 0.0) {
         return wrong(format!("{parameter}[{i}] is {weight}, but must be finite and not negative"));
     }
-    let total: f64 = weights.iter().sum();
+    let total = weights.iter().fold(0.0, |total, weight| total + weight);
     if total <= 0.0 || !total.is_finite() {
         return wrong(format!("{parameter} add up to {total}, but must to a finite number above 0"));
     }

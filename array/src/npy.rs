@@ -39,7 +39,7 @@ impl<T: Element> Array<T> {
     /// use arras_array::Array;
     /// use arras_scheduler::Compute;
     /// let path = std::env::temp_dir().join(format!("arras-doc-{}.npy", std::process::id()));
-    /// Array::arange(0, 10, 1, 4)?.to_npy(&path).compute()?;
+    /// Array::arange(0i64, 10, 1, 4)?.to_npy(&path).compute()?;
     /// assert_eq!(Array::<i64>::from_npy(&path, 3)?.sum().item().compute()?, 45);
     /// # std::fs::remove_file(&path)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -125,7 +125,7 @@ fn broken_files_are_refused_when_the_array_is_built() {
         (file_with("{'descr': '<i8', 'fortran_order': 0, 'shape': (4,), }", &[0; 64]), "neither True nor False"),
         (file_with("{'descr': '<i8', 'fortran_order': False, 'shape': (4,), } x", &[0; 64]), "after the end"),
         (file_with("{'descr': '<i8', 'descr': '<i8', 'shape': (4,), }", &[0; 64]), "second key"),
-        (file_with("{'descr': '<i8", &[0; 64]), "without an end"),
+        (file_with("{'descr", &[0; 64]), "without an end"),
         (file_with("", &[]), "no '{'"),
     ];
     for (bytes, expected) in cases {
