@@ -115,7 +115,8 @@ pub(crate) fn a_task_that_aborts_is_named_after_it_has_ended_enough_workers(rele
     // Dask blames what was with the lost workers; a neighbour that waited there for its turn may be among it.
     let Some(DaskError::WorkerLost { keys, .. }) = error.find() else { panic!("{error:?}") };
     assert!(!keys.is_empty() && keys.iter().all(|key| key.name().as_str() == "leaf"), "{keys:?}");
-    client.wait_for_workers(2, Some(Duration::from_secs(60))).unwrap();
+    // A nanny gives up on a worker that ends while it starts, as one does that is given such a task at once: one of the two may be gone.
+    client.wait_for_workers(1, Some(Duration::from_secs(60))).unwrap();
     assert_eq!(delayed(|| 3i64, ()).compute_with(&client).unwrap(), 3);
     drop((aborts, client));
     cluster.end();
