@@ -4,7 +4,7 @@
 //!     samples ──► moments along the axis, in one pass ──► statistic and p-value of each
 //! ```
 //! All are lazy. Where there is an axis, `(.., n, ..)` goes in and what is left without it comes out; a negative axis counts from the end. Results are in `f64`; NaN in a sample makes its
-//! results NaN. They fail with an [`Error::Axis`](crate::Error::Axis) if there is no such axis, and with an [`Error::Argument`](crate::Error::Argument) for samples that do not go together.
+//! results NaN. They fail with an [`Error::Axis`] if there is no such axis, and with an [`Error::Argument`] for samples that do not go together.
 
 use std::sync::Arc;
 
