@@ -12,9 +12,8 @@ fuzz_target!(|bytes: &[u8]| {
             let _ = frame.message::<ToWorker>();
             let _ = frame.message::<FromWorker>();
             let _ = frame.message::<Request>();
-            if let Ok(Reply::Done { events, .. }) = frame.message::<Reply>() {
-                let _ = task_events(&events);
-            }
+            let _ = frame.message::<Reply>();
+            let _ = task_events(&frame.body);
         }
     }
 });
