@@ -8,7 +8,7 @@ use crate::simplify;
 use crate::view::Item;
 
 /// The positions of axes that are given once each.
-fn axes_of(operation: &'static str, axes: &[isize], shape: &[usize]) -> Result<Vec<usize>> {
+pub(crate) fn axes_of(operation: &'static str, axes: &[isize], shape: &[usize]) -> Result<Vec<usize>> {
     let mut positions = Vec::with_capacity(axes.len());
     for &axis in axes {
         let position = axis_of(operation, axis, shape)?;

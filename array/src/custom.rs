@@ -17,6 +17,7 @@ use crate::dtype::Element;
 use crate::expr::Expr;
 use crate::lower::{dot, partial_chunks, rounds};
 use crate::reduce::Axes;
+use crate::user::wire;
 
 impl<T: Element> Array<T> {
     /// A reduction over some axes by functions of your own: `chunk` makes of a block and the axes to reduce a partial result, of any type that serde can write; `combine` makes one of
@@ -143,7 +144,7 @@ impl Kernel for ChunkKernel {
 struct CombineKernel {
     #[serde(with = "wire")]
     combine: Func,
-    #[serde(with = "wire::last")]
+    #[serde(with = "last")]
     last: Option<(Func, Chunking)>,
 }
 
@@ -180,36 +181,23 @@ impl View for Shaped {
     }
 }
 
-mod wire {
+/// How a function that there may not be travels, with what belongs to it.
+mod last {
     use arras_core::Func;
     use arras_core::portable::FuncWire;
     use serde::de::Error as _;
     use serde::ser::Error as _;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(func: &Func, serializer: S) -> Result<S::Ok, S::Error> {
-        func.to_wire().map_err(S::Error::custom)?.serialize(serializer)
+    use crate::chunks::Chunking;
+
+    pub(super) fn serialize<S: Serializer>(last: &Option<(Func, Chunking)>, serializer: S) -> Result<S::Ok, S::Error> {
+        let wire = last.as_ref().map(|(func, chunks)| Ok::<_, S::Error>((func.to_wire().map_err(S::Error::custom)?, chunks)));
+        wire.transpose()?.serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Func, D::Error> {
-        Func::from_wire(&FuncWire::deserialize(deserializer)?).map_err(D::Error::custom)
-    }
-
-    /// As above, where there may be none, with what belongs to it.
-    pub(super) mod last {
-        use super::{Deserialize, Deserializer, Func, FuncWire, Serialize, Serializer};
-        use crate::chunks::Chunking;
-        use serde::de::Error as _;
-        use serde::ser::Error as _;
-
-        pub(crate) fn serialize<S: Serializer>(last: &Option<(Func, Chunking)>, serializer: S) -> Result<S::Ok, S::Error> {
-            let wire = last.as_ref().map(|(func, chunks)| Ok::<_, S::Error>((func.to_wire().map_err(S::Error::custom)?, chunks)));
-            wire.transpose()?.serialize(serializer)
-        }
-
-        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<(Func, Chunking)>, D::Error> {
-            let wire = Option::<(FuncWire, Chunking)>::deserialize(deserializer)?;
-            wire.map(|(func, chunks)| Ok((Func::from_wire(&func).map_err(D::Error::custom)?, chunks))).transpose()
-        }
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<(Func, Chunking)>, D::Error> {
+        let wire = Option::<(FuncWire, Chunking)>::deserialize(deserializer)?;
+        wire.map(|(func, chunks)| Ok((Func::from_wire(&func).map_err(D::Error::custom)?, chunks))).transpose()
     }
 }

@@ -19,6 +19,7 @@ use rustfft::{FftNum, FftPlanner};
 use serde::{Deserialize, Serialize};
 
 use crate::array::{Array, Operand};
+use crate::axes::axes_of;
 use crate::blockwise::{BlockOp, block, node, node_layer, value};
 use crate::chunks::{Chunking, Chunks};
 use crate::dtype::{Complex32, Complex64, ComplexNumber, DType, Element, Float, Inexact};
@@ -27,7 +28,7 @@ use crate::expr::{Expr, elementwise};
 use crate::gather::{Run, gather_axis};
 use crate::lower::dot;
 use crate::operations::Operation;
-use crate::reduce::{axis_of, cast};
+use crate::reduce::cast;
 use crate::simplify;
 use crate::view::Item;
 
@@ -217,7 +218,7 @@ impl<T: Element> Array<T> {
         Array::of(|| {
             let shape = self.expr()?.shape();
             let mut array = self.clone();
-            for axis in positions(operation, axes, &shape)? {
+            for axis in axes_of(operation, axes, &shape)? {
                 array = array.roll(shift(shape[axis]), axis as isize);
             }
             array.expr()
@@ -257,18 +258,6 @@ fn points(operation: &'static str, n: usize) -> Result<i64> {
     points.ok_or_else(|| Error::argument(operation, format!("there is no transform of {n} points")))
 }
 
-fn positions(operation: &'static str, axes: &[isize], shape: &[usize]) -> Result<Vec<usize>> {
-    let mut positions = Vec::with_capacity(axes.len());
-    for &axis in axes {
-        let position = axis_of(operation, axis, shape)?;
-        if positions.contains(&position) {
-            return Err(Error::AxisTwice { operation, axis: position, axes: axes.to_vec() });
-        }
-        positions.push(position);
-    }
-    Ok(positions)
-}
-
 /// The axes of a transform and the lengths that were given for them.
 fn planned(operation: &'static str, input: &Expr, transform: &Transform, rank: Rank) -> Result<Vec<(usize, Option<usize>)>> {
     let (shape, lengths) = (input.shape(), transform.lengths.as_ref());
@@ -291,7 +280,7 @@ fn planned(operation: &'static str, input: &Expr, transform: &Transform, rank: R
     if axes.is_empty() {
         return Err(Error::argument(operation, format!("no axes of shape {:?} to transform", shape.as_slice())));
     }
-    let axes = positions(operation, &axes, &shape)?;
+    let axes = axes_of(operation, &axes, &shape)?;
     Ok(axes.into_iter().enumerate().map(|(i, axis)| (axis, lengths.map(|lengths| lengths[i]))).collect())
 }
 
