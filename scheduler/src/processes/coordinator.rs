@@ -44,6 +44,8 @@ struct Bundle {
 struct Worker {
     /// None while there is no process.
     life: Option<u64>,
+    /// The newest life that was lost.
+    lost: u64,
     running: usize,
     /// A bundle runs here that must be alone.
     is_closed: bool,
@@ -164,8 +166,12 @@ impl Coordinator {
 
     // --------------------------------------------------------------------------------------------------------------- events
 
-    /// A worker is there, and its store holds nothing of this run.
+    /// A worker is there, and its store holds nothing of this run. A life that was lost before somebody could say that it is there has
+    /// ended all the same.
     pub(crate) fn joined(&mut self, seat: Seat) {
+        if seat.life <= self.workers[seat.worker].lost {
+            return;
+        }
         self.lost_life(seat.worker);
         self.workers[seat.worker].life = Some(seat.life);
     }

@@ -9,7 +9,8 @@ use super::{Coordinator, State, Worker};
 impl Coordinator {
     /// A worker's store is gone, and what it ran has to be run again.
     pub(super) fn lost_life(&mut self, worker: usize) {
-        self.workers[worker] = Worker::default();
+        let former = &self.workers[worker];
+        self.workers[worker] = Worker { lost: former.life.unwrap_or(former.lost), ..Worker::default() };
         let mut affected = Vec::new();
         for (value, held) in self.values.iter_mut().enumerate() {
             let before = held.copies.len();

@@ -169,6 +169,20 @@ fn what_a_former_life_of_a_worker_says_is_ignored() {
 }
 
 #[test]
+fn a_life_that_was_lost_does_not_come_back() {
+    let mut coordinator = started(shape(JOIN, 0, &[2]), &[], 1, 3);
+    run(&mut coordinator, seat(0, 1));
+    coordinator.lost(seat(0, 1), None);
+    // Said by somebody who connected just before it ended.
+    coordinator.joined(seat(0, 1));
+    assert_eq!(coordinator.take(seat(0, 1)), None);
+    coordinator.joined(seat(0, 2));
+    run(&mut coordinator, seat(0, 2));
+    coordinator.joined(seat(0, 1));
+    assert!(coordinator.is_current(seat(0, 2)));
+}
+
+#[test]
 fn a_value_on_its_way_while_its_worker_is_lost_is_not_made_again() {
     let mut coordinator = started(shape(JOIN, 0, &[2]), &[], 2, 3);
     run_whole(&mut coordinator, seat(0, 1), 8);
