@@ -7,13 +7,13 @@ use std::sync::Arc;
 use arras_core::{Collection, Delayed, Graph, Key, Name, Persist, Token, Value, human_nbytes};
 use ndarray::{ArrayBase, ArrayD, Axis, DataOwned, Dimension, IntoDimension, IxDyn, Slice};
 
-use crate::block::Block;
-use crate::chunks::{Chunks, starts};
-use crate::dtype::{DType, Element, Scalar};
+use crate::engine::block::Block;
+use crate::engine::chunks::{Chunks, starts};
+use crate::engine::dtype::{DType, Element, Scalar};
+use crate::engine::expr::{Expr, Kind};
+use crate::engine::lower::lower;
+use crate::engine::simplify;
 use crate::error::{Error, Result};
-use crate::expr::{Expr, Kind};
-use crate::lower::lower;
-use crate::simplify;
 
 /// An operand of an operation.
 #[doc(hidden)]

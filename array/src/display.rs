@@ -5,9 +5,9 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use crate::array::{Operand, tuple};
-use crate::expr::{Expr, Kind};
-use crate::law::Law;
-use crate::operations::Operation;
+use crate::creation::law::Law;
+use crate::elementwise::operations::Operation;
+use crate::engine::expr::{Expr, Kind};
 
 /// Most lines of a tree.
 const MAX_LINES: usize = 60;

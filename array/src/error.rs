@@ -1,6 +1,6 @@
 //! What can go wrong with arrays: shapes, chunks, axes, all found when an expression is built.
 
-use crate::dtype::DType;
+use crate::engine::dtype::DType;
 
 /// The result of building an array.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::array::{Array, tuple};
-use crate::dtype::Element;
+use crate::engine::dtype::Element;
 use crate::error::Result;
 
 /// The longest side of the picture of an axis, in pixels.

@@ -1,0 +1,213 @@
+//! Weighted averages, norms, and whether arrays are close.
+
+use arras_core::{BoxError, Inputs, Kernel, Layer, Value};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+use crate::array::{Array, Operand};
+use crate::elementwise::operations::Operation;
+use crate::engine::blockwise::{BlockOp, block, node, node_layer, value};
+use crate::engine::dtype::{Element, Float, Real};
+use crate::engine::expr::{Expr, elementwise};
+use crate::engine::lower::dot;
+use crate::engine::simplify;
+use crate::error::{Error, Result};
+use crate::reductions::reduce::{Axes, axis_of, cast};
+use crate::shape::view::Item;
+
+/// How the length of a vector is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Norm {
+    /// The square root of the sum of squares; over two axes, the Frobenius norm.
+    #[default]
+    Two,
+    /// The sum of absolute values.
+    One,
+    /// The greatest absolute value.
+    Infinity,
+    /// The least absolute value.
+    NegativeInfinity,
+    /// How many are not 0.
+    Zero,
+    /// The `p`th root of the sum of `p`th powers of absolute values.
+    Power(i32),
+}
+
+impl<T: Real> Array<T>
+where
+    T::Mean: Float,
+{
+    /// The average of all elements, 0-d, each counted with its weight: `Σ w x / Σ w`. In `f64`, or `f32` for `f32`; NaN where weights add up to 0. Weights are of the array's shape. Lazy;
+    /// two passes over the weights, one over the elements.
+    ///
+    /// ```
+    /// use arras_array::Array;
+    /// use arras_scheduler::Compute;
+    /// let x = Array::from_ndarray(ndarray::arr2(&[[1.0, 2.0], [3.0, 4.0]]), 1)?;
+    /// let weights = Array::from_ndarray(ndarray::arr1(&[1.0, 3.0]), 1)?;
+    /// assert_eq!(x.average_axis(0, &weights).compute()?, ndarray::arr1(&[2.5, 3.5]).into_dyn());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn average(&self, weights: &Array<T::Mean>) -> Array<T::Mean> {
+        self.average_over(Axes::all(), weights)
+    }
+
+    /// The averages along an axis. Weights are of the array's shape, or 1-d, of the axis' length. An [`Error::Axis`] if there is no such axis, an [`Error::Argument`] for weights of
+    /// another shape.
+    pub fn average_axis(&self, axis: isize, weights: &Array<T::Mean>) -> Array<T::Mean> {
+        let weights = Array::of(|| {
+            let (shape, weights) = (self.expr()?.shape(), weights.expr()?);
+            let place = axis_of("average", axis, &shape)?;
+            if weights.shape().as_slice() != [shape[place]] {
+                return Ok(weights);
+            }
+            let whole = Item::whole(shape[place]);
+            simplify::slice(&weights, (0..shape.len()).map(|i| if i == place { whole.clone() } else { Item::NewAxis }).collect())
+        });
+        self.average_over(Axes::from(axis), &weights)
+    }
+
+    fn average_over(&self, axes: Axes, weights: &Array<T::Mean>) -> Array<T::Mean> {
+        let fits = || -> Result<()> {
+            let (shape, own) = (self.expr()?.shape(), weights.expr()?.shape());
+            let broadcasts = own.len() == shape.len() && own.iter().zip(&shape).all(|(n, m)| n == m || *n == 1);
+            if !broadcasts || (own != shape && own.iter().filter(|n| **n != 1).count() > 1) {
+                return Err(Error::argument("average", format!("weights of shape {:?} for shape {:?}", own.as_slice(), shape.as_slice())));
+            }
+            Ok(())
+        };
+        if let Err(error) = fits() {
+            return Array::of(|| Err(error));
+        }
+        let x: Array<T::Mean> = self.cast();
+        let weighted = cast_to::<_, T::Mean>(&(&x * weights).sum_axis(axes.clone()));
+        let total = cast_to::<_, T::Mean>(&weights.sum_axis(axes.clone()));
+        Array::of(|| {
+            // Weights that are repeated along other reduced axes count as often.
+            let (shape, own) = (self.expr()?.shape(), weights.expr()?.shape());
+            let reduced = axes.of_shape("average", &shape)?;
+            let repeats: usize =
+                (0..shape.len()).filter(|&axis| reduced[axis] && own[axis] != shape[axis]).map(|axis| shape[axis]).product();
+            let repeats = Operand::Scalar(T::Mean::cast_from(repeats as f64).into_scalar());
+            let total = elementwise(Operation::Multiply, vec![Operand::Expr(total.expr()?), repeats])?;
+            elementwise(Operation::Divide, vec![Operand::Expr(weighted.expr()?), Operand::Expr(total)])
+        })
+    }
+
+    /// The norm of all elements as one vector, 0-d: the square root of the sum of squares. In `f64`, or `f32` for `f32`. Lazy; one pass.
+    pub fn norm(&self) -> Array<T::Mean> {
+        self.norm_axis(Norm::Two, Axes::all())
+    }
+
+    /// The norms of vectors along an axis, or of what lies along several as one vector. Lazy; one pass.
+    ///
+    /// ```
+    /// use arras_array::{Array, Norm};
+    /// use arras_scheduler::Compute;
+    /// let x = Array::from_ndarray(ndarray::arr2(&[[3.0, 4.0], [5.0, -12.0]]), 1)?;
+    /// assert_eq!(x.norm_axis(Norm::Two, 1).compute()?, ndarray::arr1(&[5.0, 13.0]).into_dyn());
+    /// assert_eq!(x.norm_axis(Norm::One, 0).compute()?, ndarray::arr1(&[8.0, 16.0]).into_dyn());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// The result fails with an [`Error::Axis`] if there is no such axis, with an [`Error::EmptyReduction`] for the greatest or least of nothing, with an [`Error::Argument`] for a power
+    /// of 0.
+    pub fn norm_axis(&self, norm: Norm, axes: impl Into<Axes>) -> Array<T::Mean> {
+        let (x, axes): (Array<T::Mean>, Axes) = (self.cast(), axes.into());
+        let root = |sums: Array<T::Mean>, p: i32| {
+            Array::of(|| {
+                let sums = sums.expr()?;
+                let to = <T::Mean as Element>::DTYPE;
+                let wide = cast(sums, crate::DType::F64)?;
+                cast(node("root", crate::DType::F64, wide.chunks.clone(), RootOp { p }, &[wide]), to)
+            })
+        };
+        match norm {
+            Norm::Two => cast_to::<_, T::Mean>(&x.square().sum_axis(axes)).sqrt(),
+            Norm::One => cast_to(&x.abs().sum_axis(axes)),
+            Norm::Infinity => x.abs().max_axis(axes),
+            Norm::NegativeInfinity => x.abs().min_axis(axes),
+            Norm::Zero => cast_to(&x.count_nonzero_axis(axes)),
+            Norm::Power(0) => Array::of(|| Err(Error::argument("norm", "a power of 0: Norm::Zero counts what is not 0"))),
+            Norm::Power(p) => root(cast_to(&x.abs().powi(p).sum_axis(axes)), p),
+        }
+    }
+}
+
+/// An array cast to a type that is its own.
+fn cast_to<T: Element, R: Element>(array: &Array<T>) -> Array<R> {
+    Array::of(|| cast(array.expr()?, R::DTYPE))
+}
+
+#[derive(Debug)]
+struct RootOp {
+    p: i32,
+}
+
+impl BlockOp for RootOp {
+    fn layers(&self, expr: &Expr, inputs: &[Arc<Expr>]) -> Vec<Layer> {
+        let strides = expr.chunks.strides();
+        vec![node_layer(expr, inputs, RootKernel { p: self.p }, |index, read| read.push((0, dot(index, &strides))))]
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct RootKernel {
+    p: i32,
+}
+
+impl Kernel for RootKernel {
+    fn name(&self) -> std::borrow::Cow<'static, str> {
+        "root".into()
+    }
+    fn run(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
+        Ok(value(block::<f64>(inputs, 0)?.map(|x| x.powf(1.0 / f64::from(self.p)))))
+    }
+}
+
+/// How far apart two numbers may be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Closeness {
+    /// Relative to the second number; 1e-5 is NumPy's.
+    pub rtol: f64,
+    /// At least; 1e-8 is NumPy's.
+    pub atol: f64,
+    /// Whether NaN is close to NaN.
+    pub equal_nan: bool,
+}
+
+impl Default for Closeness {
+    fn default() -> Closeness {
+        Closeness { rtol: 1e-5, atol: 1e-8, equal_nan: false }
+    }
+}
+
+impl<T: Real> Array<T> {
+    /// Whether all elements are close to those of another array, 0-d: `|x - y| <= atol + rtol |y|`, by NumPy's tolerances; equal infinities are close, NaN is not. Shapes broadcast. Lazy; one
+    /// pass.
+    ///
+    /// ```
+    /// use arras_array::Array;
+    /// use arras_scheduler::Compute;
+    /// let x = Array::from_ndarray(ndarray::arr1(&[1.0, 1e10]), 1)?;
+    /// assert!(x.allclose(&(&x * 1.000001)).item().compute()?);
+    /// assert!(!x.allclose(&(&x * 1.001)).item().compute()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn allclose(&self, other: &Array<T>) -> Array<bool> {
+        self.allclose_with(other, Closeness::default())
+    }
+
+    /// As [`allclose`](Array::allclose), with other tolerances.
+    pub fn allclose_with(&self, other: &Array<T>, closeness: Closeness) -> Array<bool> {
+        let (x, y): (Array<f64>, Array<f64>) = (self.cast(), other.cast());
+        let near = (&x - &y).abs().le(closeness.atol + closeness.rtol * y.abs());
+        // An infinite number is near to all by the formula, and to none but itself in fact.
+        let finite = y.abs().lt(f64::INFINITY);
+        let mut close = x.eq(&y).cast::<u8>().maximum(near.cast::<u8>() * finite.cast::<u8>());
+        if closeness.equal_nan {
+            close = close.maximum(x.ne(&x).cast::<u8>() * y.ne(&y).cast::<u8>());
+        }
+        close.all()
+    }
+}

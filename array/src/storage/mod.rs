@@ -1,0 +1,3 @@
+//! Arrays in files.
+
+pub(crate) mod npy;

@@ -1,0 +1,459 @@
+//! NumPy's own files: `.npy`, read and written block by block.
+//!
+//! ```text
+//!     \x93NUMPY 1 0 │ header: {'descr': '<f8', 'fortran_order': False, 'shape': (4, 6), } │ elements
+//!                                                                      ─► a block reads its rows: ░░▓▓░░ ░░▓▓░░
+//! ```
+//! The header is read and checked when the array is built; elements are read by the task of each block, and only those of the block: one read for each run of them that lies
+//! together. Writing places blocks the same way in a file under another name, which gets its own when the last has been written.
+
+use std::borrow::Cow;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arras_core::{BoxError, Delayed, Inputs, Kernel, Key, Layer, Name, Sizes, Token, Tokenizer, Value};
+use ndarray::{ArrayD, IxDyn};
+use serde::{Deserialize, Serialize};
+
+use crate::array::Array;
+use crate::engine::block::Block;
+use crate::engine::blockwise::{BlockOp, layer, node, node_layer, value};
+use crate::engine::chunks::{Chunking, Chunks, starts};
+use crate::engine::dtype::{DType, Element, with_dtype};
+use crate::engine::expr::Expr;
+use crate::engine::lower::lower;
+use crate::engine::simplify;
+use crate::error::{Error, Result};
+
+/// More than any header of an array without fields has.
+const LONGEST_HEADER: usize = 1 << 16;
+
+impl<T: Element> Array<T> {
+    /// The array in an `.npy` file, versions 1 to 3, in C or Fortran order and either byte order. Lazy: now only the header is read; each block is read by its task.
+    ///
+    /// A block reads its own bytes and no others, one read for each run of elements that lie together: chunks that hold whole rows are read fastest.
+    ///
+    /// ```
+    /// use arras_array::Array;
+    /// use arras_scheduler::Compute;
+    /// let path = std::env::temp_dir().join(format!("arras-doc-{}.npy", std::process::id()));
+    /// Array::arange(0i64, 10, 1, 4)?.to_npy(&path).compute()?;
+    /// assert_eq!(Array::<i64>::from_npy(&path, 3)?.sum().item().compute()?, 45);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// A run fails if the file is gone or has become shorter by then.
+    ///
+    /// # Errors
+    /// [`Error::File`] if the file cannot be read, is no `.npy` file, ends before its elements do, or holds elements of another type; what is wrong with the chunks.
+    pub fn from_npy(path: impl AsRef<Path>, chunks: impl Into<Chunks>) -> Result<Array<T>> {
+        // Tasks may run under another working directory.
+        let path = std::path::absolute(path.as_ref()).unwrap_or_else(|_| path.as_ref().to_owned());
+        let wrong = |why: String| Error::File { operation: "from_npy", path: path.clone(), why };
+        let mut file = File::open(&path).map_err(|error| wrong(error.to_string()))?;
+        let header = Header::read(&mut file).map_err(&wrong)?;
+        if header.dtype != T::DTYPE {
+            return Err(wrong(format!("it holds {}, not {}: read it as that, and cast", header.dtype, T::DTYPE)));
+        }
+        let nbytes = header.shape.iter().try_fold(T::DTYPE.size(), |product, &n| product.checked_mul(n));
+        let end = nbytes.and_then(|nbytes| header.offset.checked_add(nbytes as u64));
+        let metadata = file.metadata().map_err(|error| wrong(error.to_string()))?;
+        if end.is_none_or(|end| end > metadata.len()) {
+            return Err(wrong(format!("it ends before the elements of shape {:?} do", header.shape)));
+        }
+        let chunks = chunks.into().of_dtype(&header.shape, T::DTYPE, None)?;
+        // What Fortran orders is what C does, transposed.
+        let axes: Vec<usize> = (0..chunks.ndim()).rev().collect();
+        let stored = if header.fortran { Chunking::new(chunks.axes().iter().rev().cloned().collect())? } else { chunks };
+        let mut token = Tokenizer::new();
+        token.text(&path.to_string_lossy()).number(metadata.len()).text(&format!("{:?}", metadata.modified().ok()));
+        let op = Npy { path: path.clone(), offset: header.offset, swapped: header.swapped, token: token.finish().bits() };
+        Ok(Array::of(|| {
+            let expr = node("from_npy", T::DTYPE, stored, op, &[]);
+            if header.fortran { simplify::transpose(&expr, &axes) } else { Ok(expr) }
+        }))
+    }
+
+    /// Writes the array into an `.npy` file, in C order, when it is computed: block by block, none of which need wait for the others. Lazy.
+    ///
+    /// The file gets its name when it is whole: a run that fails leaves nothing there, nor touches what was there before; what it wrote may stay behind in the same folder as a
+    /// file whose name begins with `.arras-`, which the next run of the same sink writes anew.
+    ///
+    /// A run fails if the file cannot be written.
+    pub fn to_npy(&self, path: impl AsRef<Path>) -> Delayed<()> {
+        let path = std::path::absolute(path.as_ref()).unwrap_or_else(|_| path.as_ref().to_owned());
+        let expr = match self.expr() {
+            Ok(expr) => expr,
+            Err(error) => return Delayed::failed(arras_core::Error::collection(error)),
+        };
+        let token = Token::unique();
+        let name = |stage: &str| Name::from_token(stage, token);
+        let (create, write, finish) = (name("to_npy-create"), name("to_npy-write"), name("to_npy"));
+        let header = header_of(expr.dtype, &expr.shape());
+        let temporary = path.with_file_name(format!(".arras-{:032x}.tmp", token.bits()));
+        let one = Chunking::new(Vec::new()).expect("one block of no axes");
+        let sink = |step| SinkKernel {
+            step,
+            path: path.clone(),
+            temporary: temporary.clone(),
+            header: header.clone(),
+            chunks: expr.chunks.clone(),
+        };
+        let blocks = expr.chunks.n_blocks() as u32;
+        let mut graph = lower(&expr, true);
+        graph.insert_layer(layer(create.clone(), &one, &[], sink(Stage::Create), Sizes::Uniform(8), |_, _| {}));
+        let strides = expr.chunks.strides();
+        let block_of = |index: &[u32]| index.iter().zip(&strides).map(|(i, stride)| i * stride).sum();
+        graph.insert_layer(layer(
+            write.clone(),
+            &expr.chunks,
+            &[expr.name.clone(), create],
+            sink(Stage::Write),
+            Sizes::Uniform(8),
+            |index, read| read.extend([(0, block_of(index)), (1, 0)]),
+        ));
+        graph.insert_layer(layer(finish.clone(), &one, &[write], sink(Stage::Finish), Sizes::Uniform(8), |_, read| {
+            read.extend((0..blocks).map(|block| (0, block)));
+        }));
+        Delayed::from_graph(graph, Key::new(finish, Default::default()))
+    }
+}
+
+/// What an `.npy` file says of its elements.
+#[derive(Debug, PartialEq)]
+struct Header {
+    dtype: DType,
+    /// Whether the bytes of numbers are big-endian.
+    swapped: bool,
+    fortran: bool,
+    shape: Vec<usize>,
+    /// Where the elements begin.
+    offset: u64,
+}
+
+impl Header {
+    fn read(file: &mut impl Read) -> Result<Header, String> {
+        let cut = |_| "it ends within its header".to_owned();
+        let mut start = [0; 8];
+        file.read_exact(&mut start).map_err(|_| "it is no npy file: it is too short for one".to_owned())?;
+        if start[..6] != *b"\x93NUMPY" {
+            return Err("it is no npy file: it does not begin as one".into());
+        }
+        let (length, fixed) = match start[6] {
+            1 => {
+                let mut length = [0; 2];
+                file.read_exact(&mut length).map_err(cut)?;
+                (usize::from(u16::from_le_bytes(length)), 10)
+            }
+            2 | 3 => {
+                let mut length = [0; 4];
+                file.read_exact(&mut length).map_err(cut)?;
+                (u32::from_le_bytes(length) as usize, 12)
+            }
+            version => return Err(format!("version {version} of npy is none of 1 to 3")),
+        };
+        if length > LONGEST_HEADER {
+            return Err(format!("a header of {length} bytes is no header of an array"));
+        }
+        let mut text = vec![0; length];
+        file.read_exact(&mut text).map_err(cut)?;
+        let text = std::str::from_utf8(&text).map_err(|_| "its header is no text".to_owned())?;
+        Header::parse(text, (fixed + length) as u64).map_err(|why| format!("{why} in its header {:?}", text.trim()))
+    }
+
+    /// Reads the Python dictionary of a header.
+    fn parse(text: &str, offset: u64) -> Result<Header, String> {
+        let mut rest = Literal(text);
+        let (mut descr, mut fortran, mut shape) = (None, None, None);
+        rest.expect('{')?;
+        while !rest.accept('}') {
+            let key = rest.text()?;
+            rest.expect(':')?;
+            match key {
+                "descr" if descr.is_none() => descr = Some(rest.text().map_err(|_| "elements with fields".to_owned())?),
+                "fortran_order" if fortran.is_none() => fortran = Some(rest.boolean()?),
+                "shape" if shape.is_none() => shape = Some(rest.lengths()?),
+                key => return Err(format!("an unknown or second key {key:?}")),
+            }
+            if !rest.accept(',') {
+                rest.expect('}')?;
+                break;
+            }
+        }
+        if !rest.0.trim().is_empty() {
+            return Err(format!("{:?} after the end", rest.0.trim()));
+        }
+        let (Some(descr), Some(fortran), Some(shape)) = (descr, fortran, shape) else {
+            return Err("one of descr, fortran_order and shape is missing".into());
+        };
+        let (order, kind) = descr.split_at_checked(1).ok_or_else(|| format!("descr {descr:?}"))?;
+        let dtype = match kind {
+            "b1" => DType::Bool,
+            "i1" => DType::I8,
+            "i2" => DType::I16,
+            "i4" => DType::I32,
+            "i8" => DType::I64,
+            "u1" => DType::U8,
+            "u2" => DType::U16,
+            "u4" => DType::U32,
+            "u8" => DType::U64,
+            "f4" => DType::F32,
+            "f8" => DType::F64,
+            "c8" => DType::C32,
+            "c16" => DType::C64,
+            _ => return Err(format!("elements of type {descr:?}, which no array here has,")),
+        };
+        let swapped = match order {
+            "<" => false,
+            "|" if dtype.size() == 1 => false,
+            ">" => true,
+            _ => return Err(format!("the byte order of {descr:?}")),
+        };
+        Ok(Header { dtype, swapped, fortran, shape, offset })
+    }
+}
+
+/// What is left to read of a Python literal.
+struct Literal<'a>(&'a str);
+
+impl<'a> Literal<'a> {
+    fn accept(&mut self, wanted: char) -> bool {
+        self.0 = self.0.trim_start();
+        match self.0.strip_prefix(wanted) {
+            Some(rest) => {
+                self.0 = rest;
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn expect(&mut self, wanted: char) -> Result<(), String> {
+        if self.accept(wanted) { Ok(()) } else { Err(format!("no {wanted:?} where one should be")) }
+    }
+
+    fn text(&mut self) -> Result<&'a str, String> {
+        let quote = if self.accept('\'') { '\'' } else { self.expect('"').map(|()| '"')? };
+        let (text, rest) = self.0.split_once(quote).ok_or("a text without an end")?;
+        self.0 = rest;
+        Ok(text)
+    }
+
+    fn boolean(&mut self) -> Result<bool, String> {
+        self.0 = self.0.trim_start();
+        for (word, value) in [("True", true), ("False", false)] {
+            if let Some(rest) = self.0.strip_prefix(word) {
+                self.0 = rest;
+                return Ok(value);
+            }
+        }
+        Err("neither True nor False for fortran_order".into())
+    }
+
+    fn lengths(&mut self) -> Result<Vec<usize>, String> {
+        let mut lengths = Vec::new();
+        self.expect('(')?;
+        while !self.accept(')') {
+            self.0 = self.0.trim_start();
+            let end = self.0.find(|c: char| !c.is_ascii_digit()).unwrap_or(self.0.len());
+            let (digits, rest) = self.0.split_at(end);
+            lengths.push(digits.parse().map_err(|_| "a shape of something else than lengths".to_owned())?);
+            // Python 2 wrote long integers so.
+            self.0 = rest.strip_prefix('L').unwrap_or(rest);
+            if !self.accept(',') {
+                self.expect(')')?;
+                break;
+            }
+        }
+        Ok(lengths)
+    }
+}
+
+/// The start of a file as NumPy writes it: version 1, elements from a multiple of 64 bytes on.
+fn header_of(dtype: DType, shape: &[usize]) -> Vec<u8> {
+    let descr = match dtype {
+        DType::Bool => "|b1",
+        DType::I8 => "|i1",
+        DType::I16 => "<i2",
+        DType::I32 => "<i4",
+        DType::I64 => "<i8",
+        DType::U8 => "|u1",
+        DType::U16 => "<u2",
+        DType::U32 => "<u4",
+        DType::U64 => "<u8",
+        DType::F32 => "<f4",
+        DType::F64 => "<f8",
+        DType::C32 => "<c8",
+        DType::C64 => "<c16",
+    };
+    let mut text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {}, }}", crate::array::tuple(shape));
+    // NumPy leaves room for the first length to grow to 21 digits.
+    if let Some(length) = shape.first() {
+        text.push_str(&" ".repeat(21 - length.to_string().len()));
+    }
+    let padding = 64 - (10 + text.len() + 1) % 64;
+    text.push_str(&" ".repeat(padding));
+    text.push('\n');
+    let mut header = b"\x93NUMPY\x01\x00".to_vec();
+    header.extend((text.len() as u16).to_le_bytes());
+    header.extend(text.into_bytes());
+    header
+}
+
+/// Where the runs of a block's elements lie in an array of C order: position and length of each, in elements.
+fn runs(chunks: &Chunking, flat: u32) -> (usize, Vec<usize>) {
+    let index = chunks.index_of(flat);
+    let (block, shape) = (chunks.block_shape(&index), chunks.shape());
+    let start: Vec<usize> = chunks.axes().iter().zip(&index).map(|(chunks, &i)| starts(chunks)[i]).collect();
+    // The first of the axes that a run goes over: behind it the block is as wide as the array.
+    let mut first = shape.len();
+    let mut run = 1;
+    while first > 0 {
+        first -= 1;
+        run *= block[first];
+        if block[first] != shape[first] {
+            break;
+        }
+    }
+    if block.iter().product::<usize>() == 0 {
+        return (0, Vec::new());
+    }
+    let positions = ndarray::indices(&block[..first])
+        .into_iter()
+        .map(|row| (0..shape.len()).fold(0, |at, axis| at * shape[axis] + start[axis] + if axis < first { row[axis] } else { 0 }));
+    (run, positions.collect())
+}
+
+fn at_path(path: &Path) -> impl Fn(io::Error) -> BoxError {
+    move |error| format!("{}: {error}", path.display()).into()
+}
+
+#[cfg(unix)]
+fn read_at(file: &mut File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
+}
+
+#[cfg(not(unix))]
+fn read_at(file: &mut File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    io::Seek::seek(file, io::SeekFrom::Start(offset))?;
+    file.read_exact(bytes)
+}
+
+#[cfg(unix)]
+fn write_at(file: &mut File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
+}
+
+#[cfg(not(unix))]
+fn write_at(file: &mut File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    io::Seek::seek(file, io::SeekFrom::Start(offset))?;
+    io::Write::write_all(file, bytes)
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Npy {
+    path: PathBuf,
+    offset: u64,
+    swapped: bool,
+    /// Stands for path, length and time of change.
+    token: u128,
+}
+
+impl BlockOp for Npy {
+    fn layers(&self, expr: &Expr, inputs: &[Arc<Expr>]) -> Vec<Layer> {
+        vec![node_layer(expr, inputs, NpyKernel { file: self.clone(), dtype: expr.dtype, chunks: expr.chunks.clone() }, |_, _| {})]
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct NpyKernel {
+    file: Npy,
+    dtype: DType,
+    chunks: Chunking,
+}
+
+impl Kernel for NpyKernel {
+    fn name(&self) -> Cow<'static, str> {
+        "from_npy".into()
+    }
+    fn run(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
+        let size = self.dtype.size();
+        let (run, positions) = runs(&self.chunks, inputs.block());
+        let mut bytes = vec![0u8; positions.len() * run * size];
+        let mut file = File::open(&self.file.path).map_err(at_path(&self.file.path))?;
+        for (part, position) in bytes.chunks_exact_mut((run * size).max(1)).zip(positions) {
+            read_at(&mut file, part, self.file.offset + (position * size) as u64).map_err(at_path(&self.file.path))?;
+        }
+        if self.file.swapped {
+            let number = if matches!(self.dtype, DType::C32 | DType::C64) { size / 2 } else { size };
+            bytes.chunks_exact_mut(number).for_each(<[u8]>::reverse);
+        }
+        let shape = self.chunks.block_shape(&self.chunks.index_of(inputs.block()));
+        with_dtype!(self.dtype, T => Ok(value(ArrayD::from_shape_vec(IxDyn(&shape), T::of_little_endian(&bytes))?)))
+    }
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+enum Stage {
+    Create,
+    Write,
+    Finish,
+}
+
+/// A stage of writing a file.
+#[derive(Debug, Serialize, Deserialize)]
+struct SinkKernel {
+    step: Stage,
+    path: PathBuf,
+    temporary: PathBuf,
+    header: Vec<u8>,
+    chunks: Chunking,
+}
+
+impl SinkKernel {
+    fn create(&self) -> io::Result<()> {
+        let mut file = File::create(&self.temporary)?;
+        write_at(&mut file, &self.header, 0)
+    }
+
+    fn write(&self, block: &Block, flat: u32) -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).open(&self.temporary)?;
+        let size = block.dtype().size();
+        let (run, positions) = runs(&self.chunks, flat);
+        with_dtype!(block.dtype(), T => {
+            let array = T::of_block(block).expect("the dtype is the block's own").as_standard_layout();
+            let bytes = T::little_endian(array.as_slice().expect("of standard layout"));
+            for (part, position) in bytes.chunks_exact((run * size).max(1)).zip(positions) {
+                write_at(&mut file, part, (self.header.len() + position * size) as u64)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn finish(&self) -> io::Result<()> {
+        File::open(&self.temporary)?.sync_all()?;
+        fs::rename(&self.temporary, &self.path)
+    }
+}
+
+impl Kernel for SinkKernel {
+    fn name(&self) -> Cow<'static, str> {
+        "to_npy".into()
+    }
+    fn run(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
+        let done = match self.step {
+            Stage::Create => self.create(),
+            Stage::Write => self.write(inputs.get::<Block>(0)?, inputs.block()),
+            Stage::Finish => self.finish(),
+        };
+        done.map_err(|error| {
+            // The first error is the one to tell.
+            let _ = fs::remove_file(&self.temporary);
+            at_path(&self.path)(error)
+        })?;
+        Ok(Value::new(()))
+    }
+}
