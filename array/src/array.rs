@@ -5,9 +5,9 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use arras_core::{Collection, Delayed, Graph, Key, Name, Persist, Token, Value, human_nbytes};
-use ndarray::{ArrayBase, ArrayD, Axis, DataOwned, Dimension, IntoDimension, IxDyn, Slice};
+use ndarray::{ArrayBase, ArrayD, Axis, DataOwned, Dimension, IntoDimension, Slice};
 
-use crate::engine::block::Block;
+use crate::engine::block::{Block, filled};
 use crate::engine::chunks::{Chunks, starts};
 use crate::engine::dtype::{DType, Element, Scalar};
 use crate::engine::expr::{Expr, Kind};
@@ -244,7 +244,7 @@ impl<T: Element> Collection for Array<T> {
             drop(block);
             return Ok(array.into_owned());
         }
-        let mut result = ArrayD::from_elem(IxDyn(&expr.shape()), T::default());
+        let mut result = filled(&expr.shape(), T::default());
         let mut starts: Vec<(usize, usize)> = Vec::new();
         for (flat, value) in values.into_iter().enumerate() {
             let index = expr.chunks.index_of(flat as u32);

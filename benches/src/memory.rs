@@ -3,28 +3,30 @@
 //! A program that asks for [`peak_nbytes`] sets [`Counting`] as its global allocator; without it the answer is 0. While nobody asks, an allocation costs one load
 //! more than the system's own, so timed passes run with the counting off.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::{GlobalAlloc, Layout};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// The system's allocator, counting while it is told to.
+use arras_core::pages::HugePages;
+
+/// The allocator that arras advises, counting while it is told to.
 pub struct Counting;
 
 static COUNT: AtomicBool = AtomicBool::new(false);
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
-// SAFETY: every call is handed on to the system's allocator unchanged; counting allocates nothing.
+// SAFETY: every call is handed on to the allocator below unchanged; counting allocates nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         add(layout.size());
         // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
+        unsafe { HugePages.alloc(layout) }
     }
     // The default would write the zeros that the system's pages hold already.
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         add(layout.size());
         // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc_zeroed(layout) }
+        unsafe { HugePages.alloc_zeroed(layout) }
     }
     // The default would copy where the system can grow in place or move pages.
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
@@ -32,12 +34,12 @@ unsafe impl GlobalAlloc for Counting {
         add(new_size);
         subtract(layout.size());
         // SAFETY: the caller's promise is passed on.
-        unsafe { System.realloc(pointer, layout, new_size) }
+        unsafe { HugePages.realloc(pointer, layout, new_size) }
     }
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         subtract(layout.size());
         // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(pointer, layout) }
+        unsafe { HugePages.dealloc(pointer, layout) }
     }
 }
 

@@ -32,6 +32,7 @@ mod layer;
 mod nbytes;
 pub mod optimise;
 mod order;
+pub mod pages;
 mod params;
 mod plan;
 pub mod portable;

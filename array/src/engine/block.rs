@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use arras_core::Measure;
-use ndarray::{ArcArray, IxDyn};
+use arras_core::pages::huge;
+use ndarray::{ArcArray, ArrayD, IxDyn};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_bytes::Bytes;
@@ -45,6 +46,20 @@ for_each_dtype!(block);
 /// Another arrangement of an array's elements: a slice, a permutation of axes.
 pub(crate) trait View {
     fn apply<T: Element>(&self, array: ArcArray<T, IxDyn>) -> ArcArray<T, IxDyn>;
+}
+
+/// A block of its own, with one element everywhere.
+pub(crate) fn filled<T: Element>(shape: &[usize], value: T) -> ArrayD<T> {
+    let n = shape.iter().product();
+    // Zeros come from the system as they are.
+    let elements = if value == T::default() {
+        huge(vec![value; n])
+    } else {
+        let mut elements = huge(Vec::with_capacity(n));
+        elements.resize(n, value);
+        elements
+    };
+    ArrayD::from_shape_vec(IxDyn(shape), elements).expect("as many elements as the shape says")
 }
 
 impl Measure for Block {

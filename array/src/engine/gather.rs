@@ -15,11 +15,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use arras_core::{BoxError, Func, GridBuilder, Inputs, Kernel, Layer, Name, Sizes, Token, Tokenizer, Value};
-use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, Axis, Slice};
+use ndarray::{ArrayViewD, ArrayViewMutD, Axis, Slice};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use crate::engine::block::Block;
+use crate::engine::block::{Block, filled};
 use crate::engine::blockwise::{BlockOp, node};
 use crate::engine::chunks::{Chunking, Shape, even, starts};
 use crate::engine::dtype::{DType, Element, Scalar, with_dtype};
@@ -399,7 +399,7 @@ fn gather_block<T: Element>(axes: &[&AxisBlock], fill: T, inputs: &Inputs<'_>) -
         return Ok(block);
     }
     let shape: Vec<usize> = axes.iter().map(|block| block.length).collect();
-    let mut result = ArrayD::from_elem(shape, fill);
+    let mut result = filled(&shape, fill);
     let counts: Vec<usize> = axes.iter().map(|block| block.sources.len()).collect();
     for (i, places) in ndarray::indices(counts).into_iter().enumerate() {
         let block = crate::engine::blockwise::block::<T>(inputs, i)?;

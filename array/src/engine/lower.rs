@@ -17,6 +17,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arras_core::{BoxError, Func, Graph, GridBuilder, Inputs, Kernel, Layer, Name, Sizes, Tokenizer, Value};
+use arras_core::pages::huge;
 use ndarray::{ArrayD, IxDyn};
 use serde::{Deserialize, Serialize};
 use smallvec::{SmallVec, smallvec};
@@ -471,7 +472,7 @@ impl Kernel for RegionKernel {
             return Ok(if reduced.len() == 1 { Value::measured(reduced.remove(0)) } else { Value::measured(Partials(reduced)) });
         }
         with_dtype!(self.program.dtype, T => {
-            let mut elements: Vec<T> = Vec::with_capacity(shape.iter().product());
+            let mut elements: Vec<T> = huge(Vec::with_capacity(shape.iter().product()));
             execute::<T>(&self.program, &blocks, &shape, &start, |tile| elements.extend_from_slice(tile))?;
             let array = ArrayD::from_shape_vec(IxDyn(&shape), elements)?;
             Ok(Value::measured(T::into_block(array.into_shared())))

@@ -1,8 +1,11 @@
 //! Running a program over a block, tile by tile.
 
 use arras_core::{BoxError, Value};
+use std::cell::Cell;
+use std::ops::Range;
+
 use ndarray::iter::LanesIter;
-use ndarray::{ArrayView1, ArrayViewD, Axis, IxDyn, Slice};
+use ndarray::{ArrayView1, ArrayViewD, Axis, Ix2, IxDyn, Slice};
 use prefetch_index::prefetch_index;
 use pulp::Arch;
 use smallvec::SmallVec;
@@ -42,9 +45,14 @@ pub enum Tiles<'a, T> {
     Contiguous(&'a [T]),
     /// They are gathered row by row: the block is a view, or is repeated along some axes.
     Rows { rows: LanesIter<'a, T, IxDyn>, row: ArrayView1<'a, T>, at: usize, tile: Vec<T> },
+    /// They are gathered a few rows at a time: along the axis before the last they lie together, as in a transposed block.
+    Panels { view: ArrayViewD<'a, T>, panel: Vec<T>, rows: Range<usize>, row: usize, at: usize, tile: Vec<T> },
     /// There is one, repeated everywhere.
     Repeated(T),
 }
+
+/// Rows that are gathered together: as many eight-byte elements as memory hands over at once.
+const PANEL: usize = 8;
 
 impl<'a, T: Element> Tiles<'a, T> {
     fn new(block: &'a ArrayViewD<'a, T>, shape: &[usize]) -> Tiles<'a, T> {
@@ -54,13 +62,33 @@ impl<'a, T: Element> Tiles<'a, T> {
         if let (true, Some(elements)) = (block.shape() == shape, block.as_slice()) {
             return Tiles::Contiguous(elements);
         }
-        let mut rows = block.lanes(Axis(block.ndim() - 1)).into_iter();
+        let last = block.ndim() - 1;
+        if last > 0 && block.stride_of(Axis(last)) != 1 && block.stride_of(Axis(last - 1)) == 1 && block.len_of(Axis(last)) > 1 {
+            return Tiles::Panels { view: block.view(), panel: Vec::new(), rows: 0..0, row: 0, at: 0, tile: Vec::with_capacity(TILE) };
+        }
+        let mut rows = block.lanes(Axis(last)).into_iter();
         let row = rows.next().unwrap_or_else(|| ArrayView1::from(&[]));
         Tiles::Rows { rows, row, at: 0, tile: Vec::with_capacity(TILE) }
     }
 
     /// Gets the next `n` elements ready.
     fn advance(&mut self, n: usize) {
+        if let Tiles::Panels { view, panel, rows, row, at, tile } = self {
+            tile.clear();
+            let length = view.len_of(Axis(view.ndim() - 1));
+            while tile.len() < n {
+                if *at == length {
+                    (*row, *at) = (*row + 1, 0);
+                }
+                if !rows.contains(row) {
+                    *rows = fill_panel(view, *row, panel);
+                }
+                let start = (*row - rows.start) * length;
+                let end = length.min(*at + n - tile.len());
+                tile.extend_from_slice(&panel[start + *at..start + end]);
+                *at = end;
+            }
+        }
         let Tiles::Rows { rows, row, at, tile } = self else { return };
         tile.clear();
         while tile.len() < n {
@@ -91,10 +119,45 @@ impl<'a, T: Element> Tiles<'a, T> {
     fn tile(&self, start: usize, n: usize) -> Elements<'_, T> {
         match self {
             Tiles::Contiguous(elements) => Elements::Slice(&elements[start..start + n]),
-            Tiles::Rows { tile, .. } => Elements::Slice(tile),
+            Tiles::Rows { tile, .. } | Tiles::Panels { tile, .. } => Elements::Slice(tile),
             Tiles::Repeated(value) => Elements::Scalar(*value),
         }
     }
+}
+
+/// The rows of a full panel.
+fn rows_of<T>(panel: &mut [T], length: usize) -> Option<[&[Cell<T>]; PANEL]> {
+    let cells = Cell::from_mut(panel).as_slice_of_cells();
+    cells.chunks_exact(length).collect::<Vec<_>>().try_into().ok()
+}
+
+/// Gathers the rows of a view from `row` on, as many as lie together in memory, and says which.
+fn fill_panel<T: Element>(view: &ArrayViewD<'_, T>, row: usize, panel: &mut Vec<T>) -> Range<usize> {
+    let mut matrix = view.view();
+    let along = view.len_of(Axis(view.ndim() - 2));
+    let mut outer = row / along;
+    for axis in (0..view.ndim() - 2).rev() {
+        let length = view.len_of(Axis(axis));
+        matrix.index_axis_inplace(Axis(axis), outer % length);
+        outer /= length;
+    }
+    let first = row % along;
+    let n = PANEL.min(along - first);
+    matrix.slice_axis_inplace(Axis(0), Slice::from(first..first + n));
+    let matrix = matrix.into_dimensionality::<Ix2>().expect("two axes are left");
+    let length = matrix.ncols();
+    panel.resize(n * length, T::default());
+    if let Some(rows) = rows_of(panel, length) {
+        for (at, column) in matrix.columns().into_iter().enumerate() {
+            let column: &[T; PANEL] = column.to_slice().and_then(|column| column.try_into().ok()).expect("elements that lie together");
+            for (row, &x) in rows.iter().zip(column) {
+                row[at].set(x);
+            }
+        }
+    } else {
+        panel.chunks_exact_mut(length).zip(matrix.rows()).for_each(|(to, from)| to.iter_mut().zip(from).for_each(|(to, from)| *to = *from));
+    }
+    row..row + n
 }
 
 /// An operand of a step: as many elements as the tile has, or one for all.

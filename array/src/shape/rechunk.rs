@@ -10,10 +10,10 @@
 //! Dask plans so too, where its graph would get too large (`dask.array.rechunk.plan_rechunk`); here the measure is how many blocks a task reads in vain.
 
 use arras_core::{BoxError, Inputs, Kernel, Value};
-use ndarray::{ArrayD, Slice};
+use ndarray::Slice;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::block::Block;
+use crate::engine::block::{Block, filled};
 use crate::engine::chunks::Chunking;
 use crate::engine::dtype::{DType, Element, with_dtype};
 
@@ -46,7 +46,7 @@ pub(crate) fn parts(old: &[usize], new: &[usize]) -> Vec<Vec<Part>> {
 }
 
 /// How many blocks a task may read, of which each is read by as many others, before it is worth a stage more.
-const MAX_FAN: f64 = 16.0;
+const MAX_FAN: f64 = 100.0;
 
 /// The chunks on the way from some to others; none where each new block reads few blocks, or each block is read by few.
 pub(crate) fn stages(old: &Chunking, new: &Chunking) -> Vec<Chunking> {
@@ -105,7 +105,7 @@ impl RechunkKernel {
         let shape = self.chunks.block_shape(&index);
         let axes: Vec<&[Part]> = self.parts.iter().zip(&index).map(|(parts, &i)| parts[i].as_slice()).collect();
         let grid: Vec<usize> = axes.iter().map(|parts| parts.len()).collect();
-        let mut result = (inputs.len() > 1).then(|| ArrayD::from_elem(shape.as_slice(), T::default()));
+        let mut result = (inputs.len() > 1).then(|| filled(&shape, T::default()));
         for (i, places) in ndarray::indices(grid.as_slice()).into_iter().enumerate() {
             let block = T::of_block(inputs.get::<Block>(i)?).ok_or_else(|| format!("a block that is not of {}", self.dtype))?;
             let part = |axis: usize| axes[axis][places[axis]];
