@@ -10,7 +10,7 @@ use arras_array::{Block, Rng};
 use arras_bag::Bag;
 use arras_core::{Delayed, delayed};
 use arras_scheduler::dask::{Client, ClientOptions, LocalOptions, SubmitOptions, When, wait};
-use arras_scheduler::{Compute, Processes, Threads};
+use arras_scheduler::{Compute, Processes, Scheduler, Threads};
 use ndarray::{ArcArray, IxDyn};
 use serde_json::json;
 
@@ -167,16 +167,16 @@ fn word_count(setting: &Setting) -> Result<Option<Contest>> {
     if setting.quick {
         files.truncate(2);
     }
-    let count = |client: &Client, files: &[PathBuf]| -> Result<(f64, u64)> {
+    fn count<S: Scheduler>(scheduler: &S, files: &[PathBuf]) -> Result<(f64, u64)> {
         seconds(|| {
             let lines = Bag::read_text(files).map_err(arras_core::Error::collection)?;
             let words = lines.flat_map(|line: &String| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
             // How many there are: as many of Python's objects in one list are more than a worker of Dask's can hold.
-            Ok(words.frequencies().count().compute_with(client)?)
+            Ok(words.frequencies().count().compute_with(scheduler)?)
         })
-    };
-    // Also tells the peer what is right.
-    let (_, distinct) = count(&client, &files)?;
+    }
+    // What is right, from this process: the cluster would remember what it has just computed.
+    let (_, distinct) = count(&Threads::new(setting.threads), &files)?;
     let parameters = json!({ "folder": folder, "files": files.len(), "distinct": distinct });
     let on = client.clone();
     against_dask(setting, &client, "word_count", parameters, Bar::TimesAsFast(15.0), move || {
