@@ -306,6 +306,9 @@ fn each_tile(
         inputs: views.iter().map(|view| view.tiles(shape)).collect(),
         drawings: steps.iter().map(drawing).collect::<Result<_, _>>()?,
         countings: steps.iter().map(counting).collect(),
+        spread: Registers::default(),
+        constants: Vec::with_capacity(steps.len() + 1),
+        number: 0,
         start: 0,
         n: 0,
         arch: Arch::new(),
@@ -313,6 +316,7 @@ fn each_tile(
     for &(dtype, count) in &program.registers {
         with_dtype!(dtype, R => *R::bank(&mut frame.registers) = vec![vec![R::default(); TILE.min(total)]; count as usize]);
     }
+    program.steps.iter().for_each(|step| frame.spread(step, TILE.min(total)));
     // Where steps take less time than reading does, the processor's own foresight does better.
     let quarters: u64 = steps.iter().map(Step::quarters).sum();
     let nbytes: usize = program.inputs.iter().map(|dtype| dtype.size()).sum();
@@ -326,6 +330,7 @@ fn each_tile(
             }
             frame.step(i, step)?;
         }
+        frame.number = steps.len();
         body(&frame);
         frame.start += frame.n;
     }
@@ -339,6 +344,12 @@ struct Frame<'a> {
     drawings: Vec<Option<Drawing>>,
     /// The positions of the steps that count.
     countings: Vec<Option<Counting>>,
+    /// Tiles of one element each, by type.
+    spread: Registers,
+    /// For each step, where among those its scalar operands are.
+    constants: Vec<SmallVec<[Option<u32>; 2]>>,
+    /// The step that runs.
+    number: usize,
     /// The tile: its first element, and how many.
     start: usize,
     n: usize,
@@ -355,6 +366,7 @@ macro_rules! loops {
     ) => {
         impl Frame<'_> {
             fn step(&mut self, number: usize, step: &Step) -> Result<(), BoxError> {
+                self.number = number;
                 let operation = match &step.action {
                     Action::Draw(_) => {
                         let drawing = self.drawings[number].as_mut().expect("a drawing step has its generator");
@@ -454,6 +466,33 @@ impl Frame<'_> {
         self.inputs.iter().for_each(|input| input.prefetch(self.start + self.n, part, parts));
     }
 
+    /// The elements of an operand of the step that runs, one for each of the tile's: of a scalar as many.
+    fn tile<T: Element>(&self, step: &Step, operand: usize) -> &[T] {
+        match self.elements::<T>(step.operands[operand]) {
+            Elements::Slice(elements) => elements,
+            Elements::Scalar(_) => {
+                let constant = self.constants[self.number][operand].expect("scalar operands are spread over tiles beforehand");
+                &T::bank_of(&self.spread)[constant as usize][..self.n]
+            }
+        }
+    }
+
+    /// Spreads the scalars among a step's operands over tiles: one loop does for all kinds of operands then.
+    fn spread(&mut self, step: &Step, length: usize) {
+        let mut places: SmallVec<[Option<u32>; 2]> = SmallVec::new();
+        for (&source, &dtype) in step.operands.iter().zip(&step.dtypes) {
+            places.push(with_dtype!(dtype, T => match self.elements::<T>(source) {
+                Elements::Scalar(x) => {
+                    let bank = T::bank(&mut self.spread);
+                    bank.push(vec![x; length]);
+                    Some(bank.len() as u32 - 1)
+                }
+                Elements::Slice(_) => None,
+            }));
+        }
+        self.constants.push(places);
+    }
+
     fn elements<T: Element>(&self, source: Source) -> Elements<'_, T> {
         match source {
             Source::Register(r) => Elements::Slice(&T::bank_of(&self.registers)[r as usize][..self.n]),
@@ -501,34 +540,16 @@ impl Frame<'_> {
     fn choose<T: Element>(&mut self, step: &Step) {
         let mut target = std::mem::take(&mut T::bank(&mut self.registers)[step.target as usize]);
         let out = &mut target[..self.n];
-        let sources = self.elements::<bool>(step.operands[0]);
-        let (xs, ys) = (self.elements::<T>(step.operands[1]), self.elements::<T>(step.operands[2]));
-        match sources {
-            Elements::Scalar(first) => match if first { xs } else { ys } {
-                Elements::Scalar(x) => out.fill(x),
-                Elements::Slice(xs) => out.copy_from_slice(xs),
-            },
-            Elements::Slice(first) => match (xs, ys) {
-                (Elements::Scalar(x), Elements::Scalar(y)) => self.arch.dispatch(
-                    #[inline(always)]
-                    || out.iter_mut().zip(first).for_each(|(out, &first)| *out = if first { x } else { y }),
-                ),
-                (Elements::Slice(xs), Elements::Scalar(y)) => self.arch.dispatch(
-                    #[inline(always)]
-                    || out.iter_mut().zip(first.iter().zip(xs)).for_each(|(out, (&first, &x))| *out = if first { x } else { y }),
-                ),
-                (Elements::Scalar(x), Elements::Slice(ys)) => self.arch.dispatch(
-                    #[inline(always)]
-                    || out.iter_mut().zip(first.iter().zip(ys)).for_each(|(out, (&first, &y))| *out = if first { x } else { y }),
-                ),
-                (Elements::Slice(xs), Elements::Slice(ys)) => self.arch.dispatch(
-                    #[inline(always)]
-                    || {
-                        let sources = first.iter().zip(xs.iter().zip(ys));
-                        out.iter_mut().zip(sources).for_each(|(out, (&first, (&x, &y)))| *out = if first { x } else { y });
-                    },
-                ),
-            },
+        let (xs, ys) = (self.tile::<T>(step, 1), self.tile::<T>(step, 2));
+        match self.elements::<bool>(step.operands[0]) {
+            Elements::Scalar(first) => out.copy_from_slice(if first { xs } else { ys }),
+            Elements::Slice(first) => self.arch.dispatch(
+                #[inline(always)]
+                || {
+                    let sources = first.iter().zip(xs.iter().zip(ys));
+                    out.iter_mut().zip(sources).for_each(|(out, (&first, (&x, &y)))| *out = if first { x } else { y });
+                },
+            ),
         }
         T::bank(&mut self.registers)[step.target as usize] = target;
     }
@@ -578,41 +599,21 @@ impl Frame<'_> {
     }
 
     fn count_where<T: Element>(&self, step: &Step, body: impl Fn(T, T) -> bool + Copy) -> i64 {
-        match (self.elements::<T>(step.operands[0]), self.elements::<T>(step.operands[1])) {
-            (Elements::Scalar(x), Elements::Scalar(y)) => self.n as i64 * i64::from(body(x, y)),
-            (Elements::Slice(xs), Elements::Scalar(y)) => self.arch.dispatch(
-                #[inline(always)]
-                || xs.iter().map(|&x| i64::from(body(x, y))).sum(),
-            ),
-            (Elements::Scalar(x), Elements::Slice(ys)) => self.arch.dispatch(
-                #[inline(always)]
-                || ys.iter().map(|&y| i64::from(body(x, y))).sum(),
-            ),
-            (Elements::Slice(xs), Elements::Slice(ys)) => self.arch.dispatch(
-                #[inline(always)]
-                || xs.iter().zip(ys).map(|(&x, &y)| i64::from(body(x, y))).sum(),
-            ),
-        }
+        let (xs, ys) = (self.tile::<T>(step, 0), self.tile::<T>(step, 1));
+        self.arch.dispatch(
+            #[inline(always)]
+            || xs.iter().zip(ys).map(|(&x, &y)| i64::from(body(x, y))).sum(),
+        )
     }
 
     fn binary<T: Element, R: Element>(&mut self, step: &Step, body: impl Fn(T, T) -> R + Copy) {
         let mut target = std::mem::take(&mut R::bank(&mut self.registers)[step.target as usize]);
         let out = &mut target[..self.n];
-        match (self.elements::<T>(step.operands[0]), self.elements::<T>(step.operands[1])) {
-            (Elements::Scalar(x), Elements::Scalar(y)) => out.fill(body(x, y)),
-            (Elements::Slice(xs), Elements::Scalar(y)) => self.arch.dispatch(
-                #[inline(always)]
-                || out.iter_mut().zip(xs).for_each(|(out, &x)| *out = body(x, y)),
-            ),
-            (Elements::Scalar(x), Elements::Slice(ys)) => self.arch.dispatch(
-                #[inline(always)]
-                || out.iter_mut().zip(ys).for_each(|(out, &y)| *out = body(x, y)),
-            ),
-            (Elements::Slice(xs), Elements::Slice(ys)) => self.arch.dispatch(
-                #[inline(always)]
-                || out.iter_mut().zip(xs.iter().zip(ys)).for_each(|(out, (&x, &y))| *out = body(x, y)),
-            ),
-        }
+        let (xs, ys) = (self.tile::<T>(step, 0), self.tile::<T>(step, 1));
+        self.arch.dispatch(
+            #[inline(always)]
+            || out.iter_mut().zip(xs.iter().zip(ys)).for_each(|(out, (&x, &y))| *out = body(x, y)),
+        );
         R::bank(&mut self.registers)[step.target as usize] = target;
     }
 }
