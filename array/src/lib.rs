@@ -42,11 +42,13 @@ mod storage;
 mod svg;
 
 pub use array::Array;
-pub use blocks::map_blocks::Location;
+pub use blocks::blockwise::{BlockAxes, OutputAxes, blockwise, blockwise_lists, map_blocks};
+pub use blocks::gufunc::{Gufunc, apply_gufunc};
+pub use blocks::location::BlockLocation;
 pub use blocks::overlap::{Boundary, Depth};
+pub use blocks::several::{Arrays, Elements, Outputs};
 pub use creation::arrays::{Indexing, fromfunction, indices, meshgrid};
 pub use creation::random::Rng;
-pub use creation::sources::BlockLocation;
 pub use elementwise::choose::{Mode, choose, piecewise, select, where_};
 pub use elementwise::promote::{Promote, promote};
 pub use engine::block::Block;
@@ -59,6 +61,7 @@ pub use linear::contract::einsum;
 pub use linear::fft::{FftNorm, Spectral, Transform, fftfreq, rfftfreq};
 #[cfg(feature = "linalg")]
 pub use linear::linalg::LeastSquares;
+pub use linear::norms::MatrixNorm;
 pub use ndarray;
 pub use ndarray::s;
 pub use reductions::cumulative::Scan;

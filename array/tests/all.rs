@@ -3,6 +3,7 @@
 mod all {
     mod along;
     mod blocks;
+    mod blockwise;
     mod broadcasting;
     mod chunking;
     mod distributions;
