@@ -15,6 +15,7 @@ mod all {
     mod gathering;
     mod linear;
     mod map;
+    mod masked;
     mod measures;
     mod npy;
     mod numpy;

@@ -2,6 +2,7 @@
 
 pub(crate) mod along;
 pub(crate) mod blockwise;
+pub(crate) mod delayed;
 pub(crate) mod gufunc;
 pub(crate) mod location;
 pub(crate) mod map_blocks;
