@@ -20,6 +20,7 @@ mod all {
     mod npy;
     mod numpy;
     mod operations;
+    mod options;
     mod oracle;
     mod overlapping;
     mod pi;
