@@ -8,9 +8,8 @@ use crate::engine::expr::Expr;
 #[cfg(feature = "linalg")]
 use crate::error::Error;
 use crate::error::Result;
+use crate::reductions::measures::greatest;
 use crate::reductions::reduce::{Axes, cast};
-#[cfg(feature = "linalg")]
-use crate::reductions::reduce::{ReduceOp, reduce};
 use crate::shape::axes::axes_of;
 
 /// How the size of a matrix is measured: NumPy's `ord` of two axes.
@@ -57,7 +56,7 @@ where
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// The result fails with an [`Error::Axis`](crate::Error::Axis) or [`Error::AxisTwice`](crate::Error::AxisTwice), with an [`Error::EmptyReduction`](crate::Error::EmptyReduction) for the greatest or least of nothing, with an [`Error::Argument`](crate::Error::Argument) for singular
+    /// The result fails with an [`Error::Axis`](crate::Error::Axis) or [`Error::AxisTwice`](crate::Error::AxisTwice), with an [`Error::EmptyReduction`](crate::Error::EmptyReduction) for the least of nothing, with an [`Error::Argument`](crate::Error::Argument) for singular
     /// values of more axes than two.
     pub fn norm_matrix(&self, norm: MatrixNorm, axes: [isize; 2], keepdims: bool) -> Array<T::Mean> {
         Array::of(|| {
@@ -71,9 +70,9 @@ where
                 let sums = x.abs().sum_axis(Axes::from(along).keepdims()).expr()?;
                 Ok(Array::of(|| cast(sums, <T::Mean as Element>::DTYPE)))
             };
-            let extreme = |along: isize, other: isize, greatest: bool| -> Result<Arc<Expr>> {
+            let extreme = |along: isize, other: isize, is_greatest: bool| -> Result<Arc<Expr>> {
                 let (sums, axes) = (sums(along)?, Axes::from(other).keepdims());
-                let found = if greatest { sums.max_axis(axes) } else { sums.min_axis(axes) };
+                let found = if is_greatest { greatest(&sums, axes) } else { sums.min_axis(axes) };
                 if keepdims { found.expr() } else { found.squeeze_axis([along, other]).expr() }
             };
             match norm {
@@ -93,12 +92,12 @@ where
                         return Err(Error::argument("norm_matrix", why));
                     }
                     let values = cast(x.svd().1.expr()?, <T::Mean as Element>::DTYPE)?;
-                    let op = match norm {
-                        MatrixNorm::Nuclear => ReduceOp::Sum,
-                        MatrixNorm::Two => ReduceOp::Max,
-                        _ => ReduceOp::Min,
+                    let values: Array<T::Mean> = Array::of(|| Ok(values));
+                    let found: Array<T::Mean> = match norm {
+                        MatrixNorm::Nuclear => Array::of(|| cast(values.sum().expr()?, <T::Mean as Element>::DTYPE)),
+                        MatrixNorm::Two => greatest(&values, Axes::all()),
+                        _ => values.min(),
                     };
-                    let found: Array<T::Mean> = Array::of(|| reduce(op, &values, &Axes::all()));
                     if keepdims { found.expand_dims([0, 1]).expr() } else { found.expr() }
                 }
             }

@@ -23,7 +23,7 @@ use crate::shape::concatenate::concatenate;
 use crate::shape::view::Item;
 
 impl<T: Real> Array<T> {
-    /// The covariances of variables, the rows, over observations, the columns: `(p, n)` in, `(p, p)` in `f64` out; 0-d of 1-d. Divided by `n - ddof`, where NumPy's own choice is a
+    /// The covariances of variables, the rows, over observations, the columns: `(p, n)` in, `(p, p)` in `f64` out; 0-d of one variable. Divided by `n - ddof`, where NumPy's own choice is a
     /// `ddof` of 1. Transpose an array whose variables are columns. Lazy; one pass over the observations, work `p² n`; the variables are put into one chunk.
     ///
     /// ```
@@ -168,8 +168,7 @@ impl<T: Real> Array<T> {
                     (&distances * &weights).matmul(&distances.t()) / freedom.maximum(0.0)
                 }
             };
-            // One variable has one variance.
-            if p == 1 && found.ndim() == 2 { found.squeeze().expr() } else { found.expr() }
+            if p == 1 { found.squeeze().expr() } else { found.expr() }
         })
     }
 
@@ -194,7 +193,7 @@ fn covariance(operation: &'static str, input: &Arc<Expr>, finish: Finish) -> Res
             input = simplify::slice(&input, vec![Item::NewAxis, Item::whole(n)])?;
             true
         }
-        [_, _] => false,
+        &[rows, _] => rows == 1,
         shape => return Err(Error::argument(operation, format!("shape {shape:?}: variables are rows, observations columns"))),
     };
     let p = input.shape()[0];

@@ -138,7 +138,7 @@ where
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// The result fails with an [`Error::Axis`] if there is no such axis, with an [`Error::EmptyReduction`] for the greatest or least of nothing, with an [`Error::Argument`] for a power
+    /// The result fails with an [`Error::Axis`] if there is no such axis, with an [`Error::EmptyReduction`] for the least of nothing, with an [`Error::Argument`] for a power
     /// of 0.
     pub fn norm_axis(&self, norm: Norm, axes: impl Into<Axes>) -> Array<T::Mean> {
         let (x, axes): (Array<T::Mean>, Axes) = (self.cast(), axes.into());
@@ -153,13 +153,23 @@ where
         match norm {
             Norm::Two => cast_to::<_, T::Mean>(&x.square().sum_axis(axes)).sqrt(),
             Norm::One => cast_to(&x.abs().sum_axis(axes)),
-            Norm::Infinity => x.abs().max_axis(axes),
+            Norm::Infinity => greatest(&x.abs(), axes),
             Norm::NegativeInfinity => x.abs().min_axis(axes),
             Norm::Zero => cast_to(&x.count_nonzero_axis(axes)),
             Norm::Power(0) => Array::of(|| Err(Error::argument("norm", "a power of 0: Norm::Zero counts what is not 0"))),
             Norm::Power(p) => root(cast_to(&x.abs().powi(p).sum_axis(axes)), p),
         }
     }
+}
+
+/// The greatest elements along axes of an array that has none below 0: 0 of nothing.
+pub(crate) fn greatest<T: Real>(x: &Array<T>, axes: Axes) -> Array<T> {
+    Array::of(|| {
+        let shape = x.expr()?.shape();
+        let reduced = axes.of_shape("norm", &shape)?;
+        let is_empty = shape.iter().zip(&reduced).any(|(&n, &reduced)| reduced && n == 0);
+        if is_empty { cast_to::<_, T>(&x.sum_axis(axes)).expr() } else { x.max_axis(axes).expr() }
+    })
 }
 
 /// An array cast to a type that is its own.

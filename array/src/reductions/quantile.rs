@@ -280,6 +280,7 @@ where
                 keepdims: axes.keepdims,
                 method,
                 skip_nan,
+                is_median: matches!(operation, "median" | "nanmedian"),
                 to: T::Mean::DTYPE,
             };
             Ok(node(operation, T::Mean::DTYPE, Chunking::new(chunks)?, QuantileOp(kernel), &[input]))
@@ -307,6 +308,8 @@ struct QuantileKernel {
     keepdims: bool,
     method: QuantileMethod,
     skip_nan: bool,
+    /// The mean of the two in the middle, which may be infinite, rather than a place between them.
+    is_median: bool,
     to: DType,
 }
 
@@ -332,6 +335,11 @@ impl Kernel for QuantileKernel {
                 continue;
             }
             row.sort_unstable_by(f64::total_cmp);
+            if self.is_median {
+                let (low, high) = (row[(row.len() - 1) / 2], row[row.len() / 2]);
+                results[i] = if row.len() % 2 == 1 { high } else { (low + high) / 2.0 };
+                continue;
+            }
             for (nth, &q) in self.q.iter().enumerate() {
                 results[nth * rows + i] = self.method.of(&row, q);
             }

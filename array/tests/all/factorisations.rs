@@ -226,7 +226,19 @@ fn norms_of_matrices_are_numpys() {
     assert!(why(MatrixNorm::Two, [0, 1]).contains("Two takes singular values, which are known of two axes; the shape is [2, 2, 2]"));
     assert_eq!(why(MatrixNorm::One, [0, 0]), "norm_matrix: axis 0 is named twice in [0, 0]");
     assert!(why(MatrixNorm::One, [0, 3]).contains("axis 3 is out of range"));
-    assert!(Array::<f64>::ones([0, 2], 1).unwrap().norm_matrix(MatrixNorm::Infinity, [0, 1], false).check().is_err());
+    // NumPy 2.4.6: the greatest of nothing is 0, of the least there is none.
+    use MatrixNorm::{Frobenius, Infinity, NegativeInfinity, NegativeOne, NegativeTwo, Nuclear, One, Two};
+    for (shape, without) in [([0, 2], [NegativeTwo, NegativeInfinity]), ([2, 0], [NegativeTwo, NegativeOne])] {
+        let none = Array::<f64>::ones(shape, 1).unwrap();
+        for norm in [Frobenius, Nuclear, Two, NegativeTwo, One, NegativeOne, Infinity, NegativeInfinity] {
+            let found = none.norm_matrix(norm, [0, 1], false);
+            if without.contains(&norm) {
+                assert!(matches!(found.check(), Err(Error::EmptyReduction { .. })), "{norm:?}");
+            } else {
+                check(&found, ndarray::arr0(0.0));
+            }
+        }
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! NumPy's options of gradients, covariances, averages, paddings and ranges; whether arrays are equal; blocks as delayed values.
 
-use arras_array::{Array, Chunks, Closeness, Complex64, Covariance, Float, Pad, PadStatistic, Real};
+use arras_array::{Array, Chunks, Closeness, Complex64, Covariance, Float, Norm, Pad, PadStatistic, Real};
 use arras_core::evaluate;
 use ndarray::{Array1, Array2, arr0, array};
 
@@ -39,6 +39,15 @@ where
             let places = case.input::<f64>(1, 4);
             case.check(0, &x.gradient_with(&places, case.axis().unwrap(), case.int("order")), tolerance);
         }
+        "cov" if case.n_inputs() == 1 && case.arg("columns").is_null() => {
+            let ddof = if case.arg("ddof").is_null() { 1 } else { case.int("ddof") };
+            case.check(0, &x.cov(ddof), 1e-12);
+            case.check(0, &x.cov_with(&options(case, chunks)), 1e-12);
+        }
+        "corrcoef" if case.n_inputs() == 1 && case.arg("columns").is_null() => {
+            case.check(0, &x.corrcoef(), 1e-12);
+            case.check(0, &x.corrcoef_with(&options(case, chunks)), 1e-12);
+        }
         "cov" => case.check(0, &x.cov_with(&options(case, chunks)), 1e-12),
         "corrcoef" => case.check(0, &x.corrcoef_with(&options(case, chunks)), 1e-12),
         "average" => {
@@ -47,7 +56,9 @@ where
             case.check(1, &sum, tolerance);
         }
         "pad_median" => case.check(0, &x.pad_with([(2, 1), (0, 3)], PadStatistic::Median), tolerance),
-        "nanmedian" => case.check(0, &x.nanmedian(), tolerance),
+        "median" => case.check(0, &x.median_axis(case.axes()), tolerance),
+        "nanmedian" => case.check(0, &x.nanmedian_axis(case.axes()), tolerance),
+        "norm_inf" => case.check(0, &x.norm_axis(Norm::Infinity, case.axes()), tolerance),
         "nanquantile" => case.check(0, &x.nanquantile(quantiles), tolerance),
         "nanpercentile" => case.check(0, &x.nanpercentile([10.0, 50.0]), tolerance),
         "nanquantile_axis" => case.check(0, &x.nanquantile_axis(quantiles, 0), tolerance),
