@@ -408,7 +408,7 @@ impl BlockedKernel {
                 for i in 0..inputs.len() {
                     let factors = inputs.get::<Exchanged>(i)?;
                     let both = rows::<T>(&factors.both)?;
-                    (0..both.shape()[0]).for_each(|i| determinant = determinant * both[[i, i]]);
+                    determinant = (0..both.shape()[0]).fold(determinant, |product, i| product * both[[i, i]]);
                     if is_odd(&factors.rows) {
                         determinant = -determinant;
                     }

@@ -59,7 +59,7 @@ impl<T: Element> Masked<T> {
     pub fn mean_axis(&self, axes: impl Into<Axes>) -> Masked<T::Mean> {
         let axes = axes.into();
         let zero = <T::Mean as Default>::default();
-        let sum: Array<T::Mean> = as_type(&where_(&self.mask, zero, &self.data.cast::<T::Mean>()).sum_axis(axes.clone()));
+        let sum: Array<T::Mean> = as_type(&where_(&self.mask, zero, self.data.cast::<T::Mean>()).sum_axis(axes.clone()));
         let mean = divided(&sum, &self.count(axes.clone()).cast());
         self.reduced(&axes, mean)
     }

@@ -177,7 +177,7 @@ impl<T: Real> Array<T> {
         let covariances = self.cov_with(options);
         Array::of(|| {
             if covariances.expr()?.chunks.ndim() == 0 {
-                return (&covariances / &covariances).expr();
+                return covariances.divide(&covariances).expr();
             }
             let spread = covariances.diagonal(0, 0, 1).sqrt();
             (covariances / spread.expand_dims([1]) / spread.expand_dims([0])).clip(-1.0, 1.0).expr()
