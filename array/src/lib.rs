@@ -63,7 +63,7 @@ pub use linear::fft::{FftNorm, Spectral, Transform, fftfreq, rfftfreq};
 #[cfg(feature = "linalg")]
 pub use linear::linalg::LeastSquares;
 pub use linear::norms::MatrixNorm;
-pub use masked::masked_array::Masked;
+pub use masked::masked_array::{Masked, masked_array};
 pub use ndarray;
 pub use ndarray::s;
 pub use reductions::covariance::Covariance;

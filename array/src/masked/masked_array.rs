@@ -38,6 +38,20 @@ pub struct Masked<T> {
     pub(crate) fill: T,
 }
 
+/// An array, and where its elements do not count: [`Masked::new`] under NumPy's name.
+///
+/// ```
+/// use arras_array::{Array, masked_array};
+/// use arras_scheduler::Compute;
+/// let x = Array::from_ndarray(ndarray::array![1, 2, 3], 2)?;
+/// let mask = Array::from_ndarray(ndarray::array![false, true, false], 2)?;
+/// assert_eq!(masked_array(&x, &mask).sum().item().compute()?, Some(4));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn masked_array<T: Element>(data: &Array<T>, mask: &Array<bool>) -> Masked<T> {
+    Masked::new(data, mask)
+}
+
 impl<T: Element> fmt::Debug for Masked<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Masked({:?}, {:?}, fill value {})", self.data, self.mask, self.fill)

@@ -193,6 +193,32 @@ fn a_matrix_wider_than_high_is_factorised_by_its_first_columns() {
     }
 }
 
+/// faer works on large blocks otherwise than on small ones.
+#[test]
+fn large_blocks_are_factorised_too() {
+    let x = Rng::seed(3).uniform(-1.0, 1.0, [170, 130], [170, 130]).unwrap();
+    for x in [x.clone(), x.t(), x.rechunk([90, 130]), x.slice(arras_array::s![..100, ..]).rechunk([100, 70])] {
+        let k = x.shape()[0].min(x.shape()[1]);
+        let (q, r) = x.qr();
+        near(&q.matmul(&r), &x, 1e-12);
+        near(&q.t().matmul(&q), &identity(k), 1e-12);
+        let (u, s, vh) = x.svd();
+        near(&(u * s).matmul(&vh), &x, 1e-12);
+    }
+    let square = x.t().matmul(&x).add(&Array::eye(130, 130, 0, 130).unwrap());
+    let b = Rng::seed(4).uniform(-1.0, 1.0, [130, 40], [130, 25]).unwrap();
+    for chunks in [130, 70] {
+        let square = square.rechunk(chunks);
+        let (p, l, u) = square.lu();
+        near(&p.matmul(&l).matmul(&u), &square, 1e-11);
+        let l = square.cholesky();
+        near(&l.matmul(&l.t()), &square, 1e-11);
+        for x in [square.solve(&b), square.solve_positive(&b), square.inv().matmul(&b)] {
+            near(&square.matmul(&x), &b, 1e-10);
+        }
+    }
+}
+
 #[test]
 fn norms_of_matrices_are_numpys() {
     // NumPy 2.4.6: np.linalg.norm([[1, -2, 3], [0, 5, -1]], ord).
