@@ -67,7 +67,7 @@ impl<T: Element> Array<T> {
     /// ```
     /// use arras_array::Array;
     /// use arras_scheduler::Compute;
-    /// let x = Array::from_ndarray(ndarray::arr2(&[[1, 2, 3], [4, 5, 6]]), 2)?;
+    /// let x = Array::from_ndarray(ndarray::arr2(&[[1i64, 2, 3], [4, 5, 6]]), 2)?;
     /// assert_eq!(x.trace(0, 0, 1).item().compute()?, 6);
     /// assert_eq!(x.trace(1, 0, 1).item().compute()?, 8);
     /// # Ok::<(), Box<dyn std::error::Error>>(())

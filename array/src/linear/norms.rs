@@ -50,7 +50,7 @@ where
     /// ```
     /// use arras_array::{Array, MatrixNorm};
     /// use arras_scheduler::Compute;
-    /// let x = Array::from_ndarray(ndarray::arr2(&[[1.0, -2.0], [3.0, 4.0]]), 1)?;
+    /// let x = Array::<f64>::from_ndarray(ndarray::arr2(&[[1.0, -2.0], [3.0, 4.0]]), 1)?;
     /// assert_eq!(x.norm_matrix(MatrixNorm::One, [0, 1], false).item().compute()?, 6.0);
     /// assert_eq!(x.norm_matrix(MatrixNorm::Infinity, [0, 1], false).item().compute()?, 7.0);
     /// # Ok::<(), Box<dyn std::error::Error>>(())

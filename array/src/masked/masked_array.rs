@@ -43,7 +43,7 @@ pub struct Masked<T> {
 /// ```
 /// use arras_array::{Array, masked_array};
 /// use arras_scheduler::Compute;
-/// let x = Array::from_ndarray(ndarray::array![1, 2, 3], 2)?;
+/// let x = Array::from_ndarray(ndarray::array![1i64, 2, 3], 2)?;
 /// let mask = Array::from_ndarray(ndarray::array![false, true, false], 2)?;
 /// assert_eq!(masked_array(&x, &mask).sum().item().compute()?, Some(4));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -209,7 +209,7 @@ impl<T: Element> Array<T> {
     /// ```
     /// use arras_array::Array;
     /// use arras_scheduler::Compute;
-    /// let x = Array::from_ndarray(ndarray::arr2(&[[1, 2], [3, 4]]), 1)?;
+    /// let x = Array::from_ndarray(ndarray::arr2(&[[1i64, 2], [3, 4]]), 1)?;
     /// let first = Array::from_ndarray(ndarray::array![true, false], 2)?;
     /// assert_eq!(x.masked_where(&first).sum().item().compute()?, Some(6));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -257,7 +257,7 @@ impl<T: Ordered> Array<T> {
     /// ```
     /// use arras_array::Array;
     /// use arras_scheduler::Compute;
-    /// let x = Array::arange(0, 6, 1, 2)?;
+    /// let x = Array::<i64>::arange(0, 6, 1, 2)?;
     /// assert_eq!(x.masked_inside(3, 1).sum().item().compute()?, Some(9));
     /// assert_eq!(x.masked_outside(1, 3).sum().item().compute()?, Some(6));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
