@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arras_core::{BoxError, Func, Inputs, Kernel, Layer, Measure, Name, Sizes, Tokenizer, Value};
+use arras_core::{BoxError, Func, Inputs, Kernel, Layer, Measure, Name, Tokenizer, Value};
 use ndarray::{ArcArray, Axis, IxDyn};
 use serde::{Deserialize, Serialize};
 
@@ -214,6 +214,7 @@ pub(crate) fn build(
         loops: Chunking::new(loops.clone())?,
         n_loops: own.iter().map(|(_, n)| *n).collect(),
         cores: cores.clone(),
+        nbytes: cores.iter().zip(dtypes).map(|(core, dtype)| core.iter().product::<usize>() * dtype.size()).sum(),
     };
     let result = |(i, (core, &dtype)): (usize, (&Vec<usize>, &DType))| {
         let axes = loops.iter().cloned().chain(core.iter().map(|&n| vec![n])).collect();
@@ -304,6 +305,8 @@ struct Call {
     loops: Chunking,
     n_loops: Vec<usize>,
     cores: Vec<Vec<usize>>,
+    /// The bytes of all results for one place on the loop axes.
+    nbytes: usize,
 }
 
 #[derive(Debug)]
@@ -331,7 +334,7 @@ impl BlockOp for GufuncOp {
                 broadcast_strides(&front, loops)
             })
             .collect();
-        let called = layer(all.clone(), loops, &names, CallKernel(self.call.clone()), Sizes::Unknown, |index, read| {
+        let called = layer(all.clone(), loops, &names, CallKernel(self.call.clone()), sizes_of(loops, self.call.nbytes), |index, read| {
             read.extend(strides.iter().enumerate().map(|(i, strides)| (i, dot(index, strides))));
         });
         let pick = PickKernel { operation: self.operation.into(), output: self.output };
@@ -360,7 +363,7 @@ impl Kernel for CallKernel {
     }
 
     fn run(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
-        let Call { function, loops, n_loops, cores } = &self.0;
+        let Call { function, loops, n_loops, cores, .. } = &self.0;
         let index = loops.index_of(inputs.block());
         let shapes = Shapes { loops: loops.block_shape(&index), n_loops: n_loops.clone(), cores: cores.clone() };
         let wanted = shapes.outputs();

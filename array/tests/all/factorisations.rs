@@ -205,7 +205,7 @@ fn large_blocks_are_factorised_too() {
         let (u, s, vh) = x.svd();
         near(&(u * s).matmul(&vh), &x, 1e-12);
     }
-    let square = x.t().matmul(&x).add(&Array::eye(130, 130, 0, 130).unwrap());
+    let square = x.t().matmul(&x).add(Array::eye(130, 130, 0, 130).unwrap());
     let b = Rng::seed(4).uniform(-1.0, 1.0, [130, 40], [130, 25]).unwrap();
     for chunks in [130, 70] {
         let square = square.rechunk(chunks);
