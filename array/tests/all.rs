@@ -3,6 +3,7 @@
 mod all {
     mod along;
     mod blocks;
+    mod blockwise;
     mod broadcasting;
     mod chunking;
     mod distributions;
@@ -14,10 +15,12 @@ mod all {
     mod gathering;
     mod linear;
     mod map;
+    mod masked;
     mod measures;
     mod npy;
     mod numpy;
     mod operations;
+    mod options;
     mod oracle;
     mod overlapping;
     mod pi;

@@ -18,6 +18,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::array::Array;
+use crate::blocks::blockwise::of_shape;
+use crate::blocks::location::BlockLocation;
 use crate::elementwise::map::Function;
 use crate::engine::block::Block;
 use crate::engine::blockwise::{self, BlockOp, node, node_layer, value};
@@ -26,20 +28,8 @@ use crate::engine::dtype::Element;
 use crate::engine::expr::Expr;
 use crate::error::{Error, Result};
 
-/// Which block of an array a function is called with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Location {
-    /// The block's position in the grid of blocks.
-    pub index: Vec<usize>,
-    /// The position of its first element in the array.
-    pub start: Vec<usize>,
-    /// The shape of the block that the function is to return.
-    pub shape: Vec<usize>,
-}
-
 impl<T: Element> Array<T> {
-    /// `function` of each block and its [`Location`]; it returns a block of the same shape, of any element type. Lazy; work: one call a block.
+    /// `function` of each block and its [`BlockLocation`]; it returns a block of the same shape, of any element type. Lazy; work: one call a block.
     ///
     /// It runs in another process only if it captures nothing: captures can be spelled out with [`map_blocks_with`](Array::map_blocks_with). A block of another shape ends
     /// the run with an error that names both shapes, and so does a panic.
@@ -58,7 +48,7 @@ impl<T: Element> Array<T> {
     /// ```
     pub fn map_blocks<R: Element, F>(&self, function: F) -> Array<R>
     where
-        F: Fn(ArrayViewD<'_, T>, &Location) -> ArrayD<R> + Send + Sync + 'static,
+        F: Fn(ArrayViewD<'_, T>, &BlockLocation) -> ArrayD<R> + Send + Sync + 'static,
     {
         self.mapped(None, || of_blocks(function))
     }
@@ -80,7 +70,7 @@ impl<T: Element> Array<T> {
     /// The result fails with an [`Error::Argument`] for another number of blocks.
     pub fn map_blocks_to<R: Element, F>(&self, chunks: impl IntoIterator<Item = Vec<usize>>, function: F) -> Array<R>
     where
-        F: Fn(ArrayViewD<'_, T>, &Location) -> ArrayD<R> + Send + Sync + 'static,
+        F: Fn(ArrayViewD<'_, T>, &BlockLocation) -> ArrayD<R> + Send + Sync + 'static,
     {
         self.mapped(Some(chunks.into_iter().collect()), || of_blocks(function))
     }
@@ -98,10 +88,10 @@ impl<T: Element> Array<T> {
     pub fn map_blocks_with<E, R: Element, F>(&self, environment: E, function: F) -> Array<R>
     where
         E: Serialize + DeserializeOwned + Send + Sync + 'static,
-        F: Fn(&E, ArrayViewD<'_, T>, &Location) -> ArrayD<R> + Send + Sync + 'static,
+        F: Fn(&E, ArrayViewD<'_, T>, &BlockLocation) -> ArrayD<R> + Send + Sync + 'static,
     {
         self.mapped(None, || {
-            let call = move |environment: &E, block: &Block, location: &Location| -> Option<Block> {
+            let call = move |environment: &E, block: &Block, location: &BlockLocation| -> Option<Block> {
                 Some(R::into_block(function(environment, T::of_block(block)?.view(), location).into_shared()))
             };
             Func::new(with(environment, call))
@@ -124,11 +114,11 @@ impl<T: Element> Array<T> {
 /// A function of a block and a location that returns a block, or nothing if the first is of another type than `T`.
 fn of_blocks<T: Element, R: Element, F>(function: F) -> Func
 where
-    F: Fn(ArrayViewD<'_, T>, &Location) -> ArrayD<R> + Send + Sync + 'static,
+    F: Fn(ArrayViewD<'_, T>, &BlockLocation) -> ArrayD<R> + Send + Sync + 'static,
 {
     Func::erased::<F, _>(move |inputs: &Inputs<'_>| {
         let block = blockwise::block::<T>(inputs, 0)?;
-        Ok(value(function(block.view(), inputs.get::<Location>(1)?)))
+        Ok(value(function(block.view(), inputs.get::<BlockLocation>(1)?)))
     })
 }
 
@@ -189,23 +179,15 @@ impl Kernel for MapBlocksKernel {
         let index = self.own.index_of(inputs.block());
         let start = self.starts.iter().zip(&index).map(|(starts, &i)| starts[i]).collect();
         let shape = self.chunks.block_shape(&self.chunks.index_of(inputs.block())).to_vec();
-        let location = Value::new(Location { index: index.to_vec(), start, shape });
+        let location = Value::new(BlockLocation { index: index.to_vec(), start, shape });
         let result = self.function.call(&[inputs.value(0), &location])?;
-        let location = location.get::<Location>()?;
+        let location = location.get::<BlockLocation>()?;
         // Functions with an environment return the block in an option.
         let result = match result.get::<Option<Block>>() {
             Ok(Some(block)) => Value::measured(block.clone()),
             Ok(None) => return Err(format!("block {:?} is of another type than the function's parameter", location.index).into()),
             Err(_) => result,
         };
-        let found = result.get::<Block>()?.shape();
-        if found != location.shape.as_slice() {
-            let why = format!(
-                "block {:?} is to have shape {:?}, but the function returned one of shape {found:?}",
-                location.index, location.shape
-            );
-            return Err(Error::argument("map_blocks", why).into());
-        }
-        Ok(result)
+        of_shape("map_blocks", result, location)
     }
 }

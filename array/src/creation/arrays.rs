@@ -82,22 +82,42 @@ impl<T: Float> Array<T> {
     /// # Errors
     /// [`Error::Argument`] if a limit is not finite; what is wrong with the chunks.
     pub fn linspace(start: T, stop: T, n: usize, chunks: impl Into<Chunks>) -> Result<Array<T>> {
+        Ok(Array::linspace_with(start, stop, n, true, chunks)?.0)
+    }
+
+    /// As [`linspace`](Array::linspace), with `stop` left out if it is not to be the `endpoint`, and with the distance of the numbers: NaN if there is none.
+    ///
+    /// ```
+    /// use arras_array::Array;
+    /// use arras_scheduler::Compute;
+    /// let (x, step) = Array::linspace_with(0.0, 1.0, 4, false, 2)?;
+    /// assert_eq!((x.compute()?, step), (ndarray::arr1(&[0.0, 0.25, 0.5, 0.75]).into_dyn(), 0.25));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`linspace`](Array::linspace).
+    pub fn linspace_with(start: T, stop: T, n: usize, endpoint: bool, chunks: impl Into<Chunks>) -> Result<(Array<T>, T)> {
         let (first, last) = (start.to_f64(), stop.to_f64());
         if !(last - first).is_finite() {
             return Err(Error::argument("linspace", format!("from {start} to {stop}: the limits, and what is between them, are finite")));
         }
         let chunks = chunks.into().of_dtype(&[n], T::DTYPE, None)?;
         let counted = positions(&chunks).remove(0);
-        if n < 2 {
-            return Ok(counted.cast::<f64>().multiply(0.0).add(first).cast());
+        let steps = if endpoint { n.saturating_sub(1) } else { n };
+        if steps == 0 {
+            return Ok((counted.cast::<f64>().multiply(0.0).add(first).cast(), T::cast_from(f64::NAN)));
         }
-        let step = (last - first) / (n - 1) as f64;
+        let step = (last - first) / steps as f64;
         let x = counted.cast::<f64>();
-        let x = if step == 0.0 { x.divide((n - 1) as f64).multiply(last - first) } else { x.multiply(step) };
+        let x = if step == 0.0 { x.divide(steps as f64).multiply(last - first) } else { x.multiply(step) };
         let x = x.add(first);
+        if !endpoint {
+            return Ok((x.cast(), T::cast_from(step)));
+        }
         // The last one is multiplied by 0 and `stop` added, all others by 1 and 0 added.
         let is_last = counted.eq(n as i64 - 1).cast::<f64>();
-        Ok((x * (1.0 - &is_last) + is_last * last).cast())
+        Ok(((x * (1.0 - &is_last) + is_last * last).cast(), T::cast_from(step)))
     }
 }
 

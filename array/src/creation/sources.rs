@@ -9,6 +9,7 @@ use ndarray::{ArrayBase, ArrayD, DataOwned, Dimension, IntoDimension, IxDyn};
 use serde::{Deserialize, Serialize};
 
 use crate::array::Array;
+use crate::blocks::location::BlockLocation;
 use crate::engine::block::Block;
 use crate::engine::blockwise::{BlockOp, node, node_layer, value};
 use crate::engine::chunks::{Chunking, Chunks};
@@ -16,17 +17,6 @@ use crate::engine::dtype::{DType, Element};
 use crate::engine::expr::Expr;
 use crate::engine::user::wire;
 use crate::error::{Error, Result};
-
-/// Which block of an array is to be made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BlockLocation {
-    /// Its index in the grid of blocks.
-    pub index: Vec<usize>,
-    /// The index of its first element in the array.
-    pub start: Vec<usize>,
-    /// Its shape.
-    pub shape: Vec<usize>,
-}
 
 impl<S: DataOwned<Elem = T>, D: Dimension, T: Element> From<ArrayBase<S, D>> for Block {
     fn from(array: ArrayBase<S, D>) -> Block {

@@ -62,6 +62,22 @@ impl<T: Element> Array<T> {
         })
     }
 
+    /// The sums along diagonals, which [`diagonal`](Array::diagonal) shows: of the shape without the two axes, in `i64` or `u64` for integers and `bool`. Lazy.
+    ///
+    /// ```
+    /// use arras_array::Array;
+    /// use arras_scheduler::Compute;
+    /// let x = Array::from_ndarray(ndarray::arr2(&[[1i64, 2, 3], [4, 5, 6]]), 2)?;
+    /// assert_eq!(x.trace(0, 0, 1).item().compute()?, 6);
+    /// assert_eq!(x.trace(1, 0, 1).item().compute()?, 8);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// The result fails as that of [`diagonal`](Array::diagonal).
+    pub fn trace(&self, k: isize, axis1: isize, axis2: isize) -> Array<T::Sum> {
+        self.diagonal(k, axis1, axis2).sum_axis(-1)
+    }
+
     /// Of an array of one axis, a square one with it on a diagonal and zeros elsewhere; of one with two axes, its [`diagonal`](Array::diagonal). Lazy.
     ///
     /// ```

@@ -7,17 +7,17 @@
 //!         A₁ ──► Q₁, R₁ ├─ up to 8 stacked ──► .. R    Q₁ ├─ each times its part of the stack's Q ──► Q
 //!         A₂ ──► Q₂, R₂ ┘                              Q₂ ┘
 //!
+//!     short and fat, chunked by columns (SFQR):    A₀ = Q R₀,  Rᵢ = Qᴴ Aᵢ
 //!     svd, lstsq:   A = Q R,  R = U S Vᴴ,  so A = (Q U) S Vᴴ
-//!     others:       one block
+//!     others:       see [`blocked`](crate::linear::blocked)
 //! ```
 //! A factorisation is a layer of its own, named after the matrix alone: all that is made of it, `Q` as well as `R`, shares it.
 
 use std::sync::Arc;
 
 use arras_core::{BoxError, Inputs, Kernel, Layer, Name, Sizes, Tokenizer, Value};
-use faer::linalg::solvers::{DenseSolveCore, Solve};
+use faer::Mat;
 use faer::traits::ComplexField;
-use faer::{Mat, Side};
 use ndarray::{ArrayD, IxDyn};
 use serde::{Deserialize, Serialize};
 
@@ -25,13 +25,15 @@ use crate::array::{Array, Operand};
 use crate::creation::random::Rng;
 use crate::elementwise::operations::Operation;
 use crate::engine::block::Block;
-use crate::engine::blockwise::{BlockOp, block, layer, node, node_layer};
+use crate::engine::blockwise::{BlockOp, layer, node};
 use crate::engine::chunks::Chunking;
 use crate::engine::dtype::{Complex64, DType, Element, Float, Inexact, Number};
 use crate::engine::expr::{Expr, elementwise};
 use crate::engine::lower::dot;
 use crate::engine::simplify;
 use crate::error::{Error, Result};
+use crate::linear::blocked::{Part, check_square, factor, solution};
+use crate::linear::kernels;
 use crate::reductions::reduce::cast;
 use crate::shape::view::Item;
 
@@ -56,7 +58,8 @@ impl<T: Inexact> Array<T> {
     /// Lazy; work `m n²`.
     ///
     /// The columns are put into one chunk, the chunks of rows stay: each is factorised by itself, and what is left of 8 together (TSQR, Benson, Gleich and Demmel 2013). Both results share that
-    /// work. Best for chunks of rows higher than wide; others are correct, but gather triangles as wide as the matrix. The signs of `R`'s diagonal are not fixed.
+    /// work. Best for chunks of rows higher than wide; others are correct, but gather triangles as wide as the matrix. Of a matrix wider than high in one chunk of rows the first columns alone
+    /// are factorised, as many as it has rows, and the chunks of the others stay: `R` has them (SFQR). The signs of `R`'s diagonal are not fixed.
     ///
     /// ```
     /// use arras_array::{Array, Rng};
@@ -70,7 +73,8 @@ impl<T: Inexact> Array<T> {
     ///
     /// The results fail with an [`Error::Argument`] for other than two axes.
     pub fn qr(&self) -> (Array<T>, Array<T>) {
-        let both = self.wide_matrix("qr").and_then(|matrix| tsqr(&matrix)).map(|(q, r)| [q, r]);
+        let both =
+            self.wide_matrix("qr").and_then(|matrix| if is_short(&matrix) { sfqr(&matrix) } else { tsqr(&matrix) }).map(|(q, r)| [q, r]);
         let part = |i: usize| Array::of(|| both.as_ref().map_err(Error::clone).and_then(|both| cast(Arc::clone(&both[i]), T::DTYPE)));
         (part(0), part(1))
     }
@@ -106,95 +110,147 @@ impl<T: Inexact> Array<T> {
         (Array::of(|| part(0, T::DTYPE)), Array::of(|| part(1, <T::Part as Element>::DTYPE)), Array::of(|| part(2, T::DTYPE)))
     }
 
-    /// The lower triangular `L` of a positive definite, Hermitian matrix, `L Lᴴ`. Only the matrix' lower triangle is read. One task; work `n³/3`.
+    /// A matrix of orthonormal rows, `(k + 10, m)`, onto which the columns of this one, `(m, n)`, can be projected with little loss: what [`svd_compressed`](Array::svd_compressed) samples. Of
+    /// fewer rows where the matrix has less than `k + 10` rows or columns. Lazy; work `m n k`.
+    ///
+    /// ```
+    /// use arras_array::{Array, Rng};
+    /// use arras_scheduler::Compute;
+    /// let x = Rng::seed(1).uniform(-1.0, 1.0, [30, 1], 10)?.matmul(&Rng::seed(2).uniform(-1.0, 1.0, [1, 20], 10)?);
+    /// let rows = x.compression_matrix(2, 0, &Rng::seed(3));
+    /// assert_eq!(rows.shape(), [12, 30]);
+    /// assert!((rows.t().matmul(&rows.matmul(&x)) - &x).abs().max().item().compute()? < 1e-12);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// The result fails as those of [`svd_compressed`](Array::svd_compressed).
+    pub fn compression_matrix(&self, k: usize, power_iterations: usize, rng: &Rng) -> Array<T> {
+        Array::of(|| {
+            let matrix = self.wide_matrix("compression_matrix")?;
+            cast(conjugate_transpose(&sampled("compression_matrix", &matrix, k, power_iterations, rng)?)?, T::DTYPE)
+        })
+    }
+
+    /// The lower triangular `L` of a positive definite, Hermitian matrix, `L Lᴴ`. Only the matrix' lower triangle is read. Lazy; work `n³/3`, in as many blocks as the matrix has: columns are cut
+    /// as the rows are.
     ///
     /// ```
     /// use arras_array::Array;
     /// use arras_scheduler::Compute;
-    /// let x = Array::from_ndarray(ndarray::arr2(&[[4.0, 2.0], [2.0, 10.0]]), 2)?;
+    /// let x = Array::from_ndarray(ndarray::arr2(&[[4.0, 2.0], [2.0, 10.0]]), 1)?;
     /// assert_eq!(x.cholesky().compute()?, ndarray::arr2(&[[2.0, 0.0], [1.0, 3.0]]).into_dyn());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// The result fails with an [`Error::Argument`] for a matrix that is not square, or in several blocks: [`rechunk`](Array::rechunk) it to one. At run time if it is not positive definite.
+    /// The result fails with an [`Error::Argument`] for a matrix that is not square. At run time if it is not positive definite.
     pub fn cholesky(&self) -> Array<T> {
-        self.of_square("cholesky", Step::Cholesky, |n| vec![vec![n], vec![n]])
+        self.factor("cholesky", Part::Cholesky)
     }
 
-    /// The inverse of a square matrix. One task; work `n³`. [`solve`](Array::solve) is faster and more exact where the inverse is multiplied.
+    /// The inverse of a square matrix. Lazy; work `2n³`, in blocks as [`lu`](Array::lu). [`solve`](Array::solve) is faster and more exact where the inverse is multiplied.
     ///
-    /// The result fails as [`cholesky`](Array::cholesky)'s, and at run time if the matrix is singular.
+    /// The result fails as [`lu`](Array::lu)'s, and at run time if the matrix is singular.
     pub fn inv(&self) -> Array<T> {
-        self.of_square("inv", Step::Inverse, |n| vec![vec![n], vec![n]])
-    }
-
-    /// The determinant of a square matrix, 0-d. One task; work `n³/3`.
-    ///
-    /// The result fails with an [`Error::Argument`] as [`cholesky`](Array::cholesky)'s.
-    pub fn det(&self) -> Array<T> {
-        self.of_square("det", Step::Determinant, |_| Vec::new())
-    }
-
-    fn of_square(&self, operation: &'static str, step: Step, chunks: impl Fn(usize) -> Vec<Vec<usize>>) -> Array<T> {
         Array::of(|| {
-            let matrix = self.one_square(operation)?;
-            let kernel = DenseKernel { operation: operation.into(), step, dtype: matrix.dtype };
-            let result = node(operation, matrix.dtype, Chunking::new(chunks(matrix.shape()[0]))?, Dense(kernel), &[matrix]);
-            cast(result, T::DTYPE)
+            let matrix = self.square_matrix("inv")?;
+            let cuts = matrix.chunks.axes()[0].clone();
+            let one = Array::<f64>::eye(matrix.shape()[0], matrix.shape()[0], 0, crate::Chunks::explicit([cuts.clone(), cuts]))?;
+            cast(solution("inv", None, &matrix, &cast(one.expr()?, matrix.dtype)?)?, T::DTYPE)
         })
     }
 
-    /// The LU factorisation of a square matrix with rows exchanged: a permutation matrix `P`, a lower triangular `L` with ones on its diagonal, and an upper triangular `U`; `P L U` is the matrix.
-    /// SciPy's `lu`. One task, which all results share; work `2n³/3`.
+    /// The determinant of a square matrix, 0-d. Lazy; work `2n³/3`, in blocks as [`lu`](Array::lu).
     ///
-    /// The results fail with an [`Error::Argument`] as [`cholesky`](Array::cholesky)'s.
-    pub fn lu(&self) -> (Array<T>, Array<T>, Array<T>) {
-        let part = |i: usize| {
-            Array::of(|| {
-                let matrix = self.one_square("lu")?;
-                let n = matrix.shape()[0];
-                cast(picked("lu", Step::Lu, i, matrix.dtype, Chunking::new(vec![vec![n], vec![n]])?, &matrix), T::DTYPE)
-            })
-        };
-        (part(0), part(1), part(2))
+    /// The result fails as [`lu`](Array::lu)'s.
+    pub fn det(&self) -> Array<T> {
+        self.factor("det", Part::Determinant)
     }
 
-    /// The `x` of `A x = b` for a square matrix, and `b` of the shape `(n)` or `(n, k)`. By an LU factorisation with rows exchanged, in a task for each chunk of `b`'s columns; its rows are put into
-    /// one chunk.
+    fn factor(&self, operation: &'static str, part: Part) -> Array<T> {
+        Array::of(|| cast(factor(operation, part, &self.square_matrix(operation)?)?, T::DTYPE))
+    }
+
+    /// The LU factorisation of a square matrix with rows exchanged: a permutation matrix `P`, a lower triangular `L` with ones on its diagonal, and an upper triangular `U`; `P L U` is the matrix.
+    /// SciPy's `lu` of a matrix in one block. Lazy; work `2n³/3`, which all results share, in as many blocks as the matrix has: columns are cut as the rows are.
+    ///
+    /// Rows are exchanged within blocks alone, as dask.array's are: in several blocks a matrix must have leading parts that are well enough conditioned, else larger blocks are needed.
+    ///
+    /// ```
+    /// use arras_array::{Array, Rng};
+    /// use arras_scheduler::Compute;
+    /// let x = Rng::seed(1).uniform(-1.0, 1.0, [30, 30], 10)?;
+    /// let (p, l, u) = x.lu();
+    /// assert!((p.matmul(&l).matmul(&u) - &x).abs().max().item().compute()? < 1e-10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// The results fail with an [`Error::Argument`] for a matrix that is not square. At run time if what is left of a block on the diagonal is singular, but for the last.
+    pub fn lu(&self) -> (Array<T>, Array<T>, Array<T>) {
+        (self.factor("lu", Part::P), self.factor("lu", Part::L), self.factor("lu", Part::U))
+    }
+
+    /// The `x` of `A x = b` for a square matrix, and `b` of the shape `(n)` or `(n, k)`. Lazy; by [`lu`](Array::lu), block by block: the rows of `b` are cut as those of the matrix, its columns stay.
     ///
     /// ```
     /// use arras_array::Array;
     /// use arras_scheduler::Compute;
-    /// let a = Array::from_ndarray(ndarray::arr2(&[[2.0, 0.0], [0.0, 4.0]]), 2)?;
-    /// let b = Array::from_ndarray(ndarray::array![2.0, 2.0], 1)?;
+    /// let a = Array::from_ndarray(ndarray::arr2(&[[2.0, 0.0], [0.0, 4.0]]), 1)?;
+    /// let b = Array::from_ndarray(ndarray::array![2.0, 2.0], 2)?;
     /// assert_eq!(a.solve(&b).compute()?, ndarray::array![1.0, 0.5].into_dyn());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// The result fails with an [`Error::Argument`] as [`cholesky`](Array::cholesky)'s, or for a `b` of another length, and at run time if the matrix is singular.
+    /// The result fails as [`lu`](Array::lu)'s, with an [`Error::Argument`] for a `b` of another length, and at run time if the matrix is singular.
     pub fn solve(&self, b: &Array<T>) -> Array<T> {
-        self.solved("solve", Step::Solve, b)
+        Array::of(|| self.solved("solve", b, |matrix, b| solution("solve", None, matrix, b)))
+    }
+
+    /// As [`solve`](Array::solve), of a positive definite, Hermitian matrix, by [`cholesky`](Array::cholesky): half the work, and stable whatever the blocks. Only the matrix' lower triangle is
+    /// read. At run time it fails if the matrix is not positive definite.
+    ///
+    /// ```
+    /// use arras_array::Array;
+    /// use arras_scheduler::Compute;
+    /// let a = Array::from_ndarray(ndarray::arr2(&[[4.0, 2.0], [2.0, 10.0]]), 1)?;
+    /// let b = Array::from_ndarray(ndarray::array![8.0, 22.0], 1)?;
+    /// assert_eq!(a.solve_positive(&b).compute()?, ndarray::array![1.0, 2.0].into_dyn());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn solve_positive(&self, b: &Array<T>) -> Array<T> {
+        Array::of(|| {
+            self.solved("solve_positive", b, |matrix, b| {
+                let l = factor("solve_positive", Part::Cholesky, matrix)?;
+                let y = solution("solve_positive", Some(true), &l, b)?;
+                solution("solve_positive", Some(false), &conjugate_transpose(&l)?, &y)
+            })
+        })
     }
 
     /// The `x` of `A x = b` for a triangular matrix, the other triangle of which is not read: the lower one if `lower`, else the upper one. As [`solve`](Array::solve); work `n²` a column.
     pub fn solve_triangular(&self, b: &Array<T>, lower: bool) -> Array<T> {
-        self.solved("solve_triangular", Step::Triangular { lower }, b)
+        Array::of(|| self.solved("solve_triangular", b, |matrix, b| solution("solve_triangular", Some(lower), matrix, b)))
     }
 
-    fn solved(&self, operation: &'static str, step: Step, b: &Array<T>) -> Array<T> {
-        Array::of(|| {
-            let (matrix, b) = (self.one_square(operation)?, cast(b.expr()?, wide(T::DTYPE))?);
-            let (n, shape) = (matrix.shape()[0], b.shape());
-            if shape.is_empty() || shape.len() > 2 || shape[0] != n {
-                return Err(Error::argument(operation, format!("b has shape {:?}, the matrix {n} rows", shape.as_slice())));
+    /// What `solve` makes of the matrix and of `b` as a matrix, in the shape of `b`.
+    fn solved(
+        &self,
+        operation: &'static str,
+        b: &Array<T>,
+        solve: impl FnOnce(&Arc<Expr>, &Arc<Expr>) -> Result<Arc<Expr>>,
+    ) -> Result<Arc<Expr>> {
+        let (matrix, b) = (self.square_matrix(operation)?, cast(b.expr()?, wide(T::DTYPE))?);
+        let (n, shape) = (matrix.shape()[0], b.shape());
+        if shape.is_empty() || shape.len() > 2 || shape[0] != n {
+            return Err(Error::argument(operation, format!("b has shape {:?}, the matrix {n} rows", shape.as_slice())));
+        }
+        let x = match shape.len() {
+            1 => {
+                let column = simplify::slice(&b, vec![Item::whole(n), Item::NewAxis])?;
+                simplify::slice(&solve(&matrix, &column)?, vec![Item::whole(n), Item::Index(0)])?
             }
-            let mut axes = b.chunks.axes().to_vec();
-            axes[0] = vec![n];
-            let chunks = Chunking::new(axes)?;
-            let b = simplify::rechunk(&b, chunks.clone())?;
-            let kernel = DenseKernel { operation: operation.into(), step, dtype: matrix.dtype };
-            cast(node(operation, matrix.dtype, chunks, Dense(kernel), &[matrix, b]), T::DTYPE)
-        })
+            _ => solve(&matrix, &b)?,
+        };
+        cast(x, T::DTYPE)
     }
 
     /// The `x` for which `A x` is nearest to `b`, by [`svd`](Array::svd): `(m, n)` and `(m)` or `(m, k)` to `(n)` or `(n, k)`. Singular values below `rcond` times the largest count as 0; NumPy's
@@ -254,18 +310,10 @@ impl<T: Inexact> Array<T> {
         cast(matrix, wide(T::DTYPE))
     }
 
-    /// As [`wide_matrix`](Array::wide_matrix), if it is square and one block.
-    fn one_square(&self, operation: &'static str) -> Result<Arc<Expr>> {
+    /// As [`wide_matrix`](Array::wide_matrix), if it is square.
+    fn square_matrix(&self, operation: &'static str) -> Result<Arc<Expr>> {
         let matrix = self.wide_matrix(operation)?;
-        let shape = matrix.shape();
-        if shape[0] != shape[1] {
-            return Err(Error::argument(operation, format!("shape {:?} is not square", shape.as_slice())));
-        }
-        if matrix.chunks.n_blocks() > 1 {
-            let grid = matrix.chunks.grid();
-            let why = format!("the matrix is cut into {} by {} blocks, where it takes one: rechunk it to Chunks::one()", grid[0], grid[1]);
-            return Err(Error::argument(operation, why));
-        }
+        check_square(operation, &matrix.shape())?;
         Ok(matrix)
     }
 }
@@ -333,6 +381,33 @@ fn tsqr(matrix: &Arc<Expr>) -> Result<(Arc<Expr>, Arc<Expr>)> {
     Ok((whole, r))
 }
 
+/// Whether a matrix is wider than high, in one chunk of rows and several of columns.
+fn is_short(matrix: &Expr) -> bool {
+    let shape = matrix.shape();
+    let grid = matrix.chunks.grid();
+    shape[0] < shape[1] && grid[0] == 1 && grid[1] > 1
+}
+
+/// `Q` and `R` of a matrix in one chunk of rows: of as many columns as make `Q`, and of the others by it.
+fn sfqr(matrix: &Arc<Expr>) -> Result<(Arc<Expr>, Arc<Expr>)> {
+    let shape = matrix.shape();
+    let mut width = 0;
+    for &n in &matrix.chunks.axes()[1] {
+        if width >= shape[0] {
+            break;
+        }
+        width += n;
+    }
+    let columns =
+        |start: usize, length: usize| simplify::slice(matrix, vec![Item::whole(shape[0]), Item::Range { start, step: 1, length }]);
+    let (q, first) = tsqr(&columns(0, width)?)?;
+    if width == shape[1] {
+        return Ok((q, first));
+    }
+    let others = product(&conjugate_transpose(&q)?, &columns(width, shape[1] - width)?)?;
+    Ok((q, crate::shape::concatenate::join("qr", &[first, others], 1)?))
+}
+
 /// `U`, the singular values, and `Vᴴ`.
 fn decomposed(matrix: &Arc<Expr>) -> Result<[Arc<Expr>; 3]> {
     let shape = matrix.shape();
@@ -353,13 +428,13 @@ fn decomposed(matrix: &Arc<Expr>) -> Result<[Arc<Expr>; 3]> {
     Ok([if let Some(q) = q { product(&q, &u)? } else { u }, s, vh])
 }
 
-fn compressed(matrix: &Arc<Expr>, k: usize, power_iterations: usize, rng: &Rng) -> Result<[Arc<Expr>; 3]> {
+/// Orthonormal columns, `k` and some more, that span about what the largest of the matrix' singular vectors span.
+fn sampled(operation: &'static str, matrix: &Arc<Expr>, k: usize, power_iterations: usize, rng: &Rng) -> Result<Arc<Expr>> {
     let shape = matrix.shape();
-    let most = shape[0].min(shape[1]);
     if k == 0 {
-        return Err(Error::argument("svd_compressed", "k is 0: there are no singular values to find"));
+        return Err(Error::argument(operation, "k is 0: there are no singular values to find"));
     }
-    let (k, sampled) = (k.min(most), k.saturating_add(10).min(most));
+    let sampled = k.saturating_add(10).min(shape[0].min(shape[1]));
     let sample = rng.uniform(-1.0, 1.0, [shape[1], sampled], crate::Chunks::explicit([matrix.chunks.axes()[1].clone(), vec![sampled]]))?;
     let sample = cast(sample.expr()?, matrix.dtype)?;
     let turned = conjugate_transpose(matrix)?;
@@ -368,6 +443,11 @@ fn compressed(matrix: &Arc<Expr>, k: usize, power_iterations: usize, rng: &Rng) 
         let (back, _) = tsqr(&product(&turned, &q)?)?;
         q = tsqr(&product(matrix, &back)?)?.0;
     }
+    Ok(q)
+}
+
+fn compressed(matrix: &Arc<Expr>, k: usize, power_iterations: usize, rng: &Rng) -> Result<[Arc<Expr>; 3]> {
+    let q = sampled("svd_compressed", matrix, k, power_iterations, rng)?;
     let [u, s, vh] = decomposed(&product(&conjugate_transpose(&q)?, matrix)?)?;
     let u = product(&q, &u)?;
     let first = |expr: &Arc<Expr>, axis: usize| {
@@ -462,10 +542,9 @@ impl Kernel for ApplyKernel {
     }
     fn run(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
         fn apply<T: Element + ComplexField>(inputs: &Inputs<'_>) -> Result<Value, BoxError> {
-            let own = T::of_block(&inputs.get::<Factors>(0)?.0[0]).ok_or("factors of another type")?;
-            let (own, rest) = (dense(&own.view()), dense(&block::<T>(inputs, 1)?.view()));
-            let product = &own * &rest;
-            Ok(Value::measured(undense(&[own.nrows(), rest.ncols()], |i, j| product[(i, j)])?))
+            let own = kernels::rows::<T>(&inputs.get::<Factors>(0)?.0[0])?;
+            let rest = kernels::rows::<T>(inputs.get::<Block>(1)?)?;
+            Ok(Value::measured(kernels::product(kernels::matrix(&own), kernels::matrix(&rest))?))
         }
         if self.dtype == DType::C64 { apply::<Complex64>(inputs) } else { apply::<f64>(inputs) }
     }
@@ -476,26 +555,6 @@ impl Kernel for ApplyKernel {
 enum Step {
     Qr,
     Svd,
-    Lu,
-    Cholesky,
-    Inverse,
-    Determinant,
-    Solve,
-    Triangular { lower: bool },
-}
-
-#[derive(Debug)]
-struct Dense(DenseKernel);
-
-impl BlockOp for Dense {
-    fn layers(&self, expr: &Expr, inputs: &[Arc<Expr>]) -> Vec<Layer> {
-        let n_inputs = inputs.len();
-        vec![node_layer(expr, inputs, self.0.clone(), |index, read| {
-            read.push((0, 0));
-            // The columns of a right side, one chunk a task.
-            read.extend((n_inputs > 1).then(|| (1, *index.get(1).unwrap_or(&0))));
-        })]
-    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -514,116 +573,32 @@ impl Kernel for DenseKernel {
     }
 }
 
-/// A block as a matrix; one of one axis is a column.
-fn dense<T: Element>(view: &ndarray::ArrayViewD<'_, T>) -> Mat<T> {
-    let columns = if view.ndim() == 2 { view.shape()[1] } else { 1 };
-    if view.ndim() == 2 {
-        Mat::from_fn(view.shape()[0], columns, |i, j| view[[i, j]])
-    } else {
-        Mat::from_fn(view.shape()[0], columns, |i, _| view[[i]])
-    }
-}
-
-/// A block of a matrix' elements: of two axes, or one where it is a column.
-fn undense<T: Element>(shape: &[usize], element: impl Fn(usize, usize) -> T) -> Result<Block, BoxError> {
-    let columns = shape.get(1).copied().unwrap_or(1);
-    let elements = (0..shape[0]).flat_map(|i| (0..columns).map(move |j| (i, j))).map(|(i, j)| element(i, j)).collect();
-    Ok(T::into_block(ArrayD::from_shape_vec(IxDyn(shape), elements)?.into_shared()))
-}
-
 impl DenseKernel {
     fn step<T: Element + ComplexField + Number>(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
-        let view = block::<T>(inputs, 0)?.view();
-        let matrix = dense(&view);
-        let (m, n) = (matrix.nrows(), matrix.ncols());
+        let own = kernels::rows::<T>(inputs.get::<Block>(0)?)?;
+        let matrix = kernels::matrix(&own);
+        let (m, n) = matrix.shape();
         let k = m.min(n);
-        let square = |mat: &dyn Fn(usize, usize) -> T| undense(&[n, n], mat);
-        let zero = <T as Default>::default();
-        let one = <T as Element>::cast_from(1u8);
-        if k == 0 {
-            let nothing = |shape: &[usize]| undense(shape, |_, _| zero);
-            return Ok(match self.step {
-                Step::Qr => Value::new(Factors(vec![nothing(&[m, 0])?, nothing(&[0, n])?])),
-                Step::Svd => Value::new(Factors(vec![nothing(&[m, n])?, undense(&[0], |_, _| 0.0f64)?, nothing(&[n, n])?])),
-                Step::Lu => Value::new(Factors(vec![nothing(&[0, 0])?; 3])),
-                Step::Determinant => Value::measured(T::into_block(ndarray::arr0(one).into_dyn().into_shared())),
-                Step::Cholesky | Step::Inverse => Value::measured(nothing(&[0, 0])?),
-                Step::Solve | Step::Triangular { .. } => inputs.value(1).clone(),
-            });
-        }
+        let of = |matrix: &Mat<T>| kernels::block_of(matrix.as_ref());
         Ok(match self.step {
+            // Without elements there is nothing to factorise.
+            Step::Qr if k == 0 => Value::new(Factors(vec![of(&Mat::zeros(m, 0))?, of(&Mat::zeros(0, n))?])),
+            Step::Svd if k == 0 => Value::new(Factors(vec![of(&Mat::zeros(m, n))?, singular(0, |_| 0.0)?, of(&Mat::zeros(n, n))?])),
             Step::Qr => {
-                let qr = matrix.qr();
-                let (q, r) = (qr.compute_thin_Q(), qr.thin_R());
-                let r = undense(&[k, n], |i, j| if i <= j { r[(i, j)] } else { zero })?;
-                Value::new(Factors(vec![undense(&[m, k], |i, j| q[(i, j)])?, r]))
+                let (q, r) = kernels::qr(matrix);
+                Value::new(Factors(vec![of(&q)?, of(&r)?]))
             }
             Step::Svd => {
-                let svd = matrix.thin_svd().map_err(|_| "svd: no convergence, as for NaN and infinities")?;
-                let (u, s, v) = (svd.U(), svd.S().column_vector(), svd.V());
-                let values = undense(&[k], |i, _| s[i].real_part().to_f64())?;
-                Value::new(Factors(vec![
-                    undense(&[m, k], |i, j| u[(i, j)])?,
-                    values,
-                    undense(&[k, n], |i, j| ComplexField::conj_impl(&v[(j, i)]))?,
-                ]))
-            }
-            Step::Lu => {
-                let lu = matrix.partial_piv_lu();
-                let (l, u) = (lu.L(), lu.U());
-                let (rows, _) = lu.P().arrays();
-                Value::new(Factors(vec![
-                    square(&|i, j| if rows[j] == i { one } else { zero })?,
-                    square(&|i, j| {
-                        if i > j {
-                            l[(i, j)]
-                        } else if i == j {
-                            one
-                        } else {
-                            zero
-                        }
-                    })?,
-                    square(&|i, j| if i <= j { u[(i, j)] } else { zero })?,
-                ]))
-            }
-            Step::Cholesky => {
-                let llt = matrix.llt(Side::Lower).map_err(|_| "cholesky: the matrix is not positive definite")?;
-                let l = llt.L();
-                Value::measured(square(&|i, j| if i >= j { l[(i, j)] } else { zero })?)
-            }
-            Step::Inverse => {
-                let inverse = self.regular(&matrix)?.inverse();
-                Value::measured(square(&|i, j| inverse[(i, j)])?)
-            }
-            Step::Determinant => Value::measured(T::into_block(ndarray::arr0(matrix.determinant()).into_dyn().into_shared())),
-            Step::Solve => {
-                let right = block::<T>(inputs, 1)?.view();
-                let x = self.regular(&matrix)?.solve(dense(&right));
-                Value::measured(undense(right.shape(), |i, j| x[(i, j)])?)
-            }
-            Step::Triangular { lower } => {
-                if (0..n).any(|i| matrix[(i, i)] == zero) {
-                    return Err(format!("{}: the matrix is singular", self.operation).into());
-                }
-                let right = block::<T>(inputs, 1)?.view();
-                let mut x = dense(&right);
-                if lower {
-                    matrix.solve_lower_triangular_in_place(&mut x)
-                } else {
-                    matrix.solve_upper_triangular_in_place(&mut x)
-                }
-                Value::measured(undense(right.shape(), |i, j| x[(i, j)])?)
+                let (u, s, v) = kernels::svd(matrix).ok_or("svd: no convergence, as for NaN and infinities")?;
+                let s = s.column_vector();
+                let adjoint = Mat::from_fn(k, n, |i, j| ComplexField::conj_impl(&v[(j, i)]));
+                Value::new(Factors(vec![of(&u)?, singular(k, |i| s[i].real_part().to_f64())?, of(&adjoint)?]))
             }
         })
     }
+}
 
-    /// The LU factorisation of a matrix that has an inverse.
-    fn regular<T: Element + ComplexField>(&self, matrix: &Mat<T>) -> Result<faer::linalg::solvers::PartialPivLu<T>, BoxError> {
-        let lu = matrix.partial_piv_lu();
-        let zero = <T as Default>::default();
-        if (0..matrix.nrows()).any(|i| lu.U()[(i, i)] == zero) {
-            return Err(format!("{}: the matrix is singular", self.operation).into());
-        }
-        Ok(lu)
-    }
+/// A block of singular values.
+fn singular(k: usize, value: impl Fn(usize) -> f64) -> Result<Block, BoxError> {
+    Ok(f64::into_block(ArrayD::from_shape_vec(IxDyn(&[k]), (0..k).map(value).collect())?.into_shared()))
 }

@@ -18,11 +18,12 @@ use crate::engine::expr::Expr;
 use crate::engine::lower::{SPLIT_EVERY, dot, rounds};
 use crate::engine::simplify;
 use crate::error::{Error, Result};
-use crate::reductions::reduce::cast;
+use crate::reductions::reduce::{Axes, cast};
+use crate::shape::concatenate::concatenate;
 use crate::shape::view::Item;
 
 impl<T: Real> Array<T> {
-    /// The covariances of variables, the rows, over observations, the columns: `(p, n)` in, `(p, p)` in `f64` out; 0-d of 1-d. Divided by `n - ddof`, where NumPy's own choice is a
+    /// The covariances of variables, the rows, over observations, the columns: `(p, n)` in, `(p, p)` in `f64` out; 0-d of one variable. Divided by `n - ddof`, where NumPy's own choice is a
     /// `ddof` of 1. Transpose an array whose variables are columns. Lazy; one pass over the observations, work `p² n`; the variables are put into one chunk.
     ///
     /// ```
@@ -45,6 +46,145 @@ impl<T: Real> Array<T> {
     }
 }
 
+/// What [`Array::cov_with`] and [`Array::corrcoef_with`] take into account besides the array: NumPy's options.
+///
+/// ```
+/// use arras_array::{Array, Covariance};
+/// let weights = Array::<f64>::ones([10], 5)?;
+/// let options = Covariance::default().columns().ddof(0).aweights(&weights);
+/// # Ok::<(), arras_array::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Covariance {
+    columns: bool,
+    other: Option<Array<f64>>,
+    ddof: Option<usize>,
+    fweights: Option<Array<i64>>,
+    aweights: Option<Array<f64>>,
+}
+
+impl Covariance {
+    /// Variables are columns, observations rows: NumPy's `rowvar=False`.
+    #[must_use]
+    pub fn columns(mut self) -> Covariance {
+        self.columns = true;
+        self
+    }
+
+    /// More variables, of as many observations: NumPy's `y`.
+    #[must_use]
+    pub fn with<T: Real>(mut self, other: &Array<T>) -> Covariance {
+        self.other = Some(other.cast());
+        self
+    }
+
+    /// What is taken off the number of observations: 1 unless it is said.
+    #[must_use]
+    pub fn ddof(mut self, ddof: usize) -> Covariance {
+        self.ddof = Some(ddof);
+        self
+    }
+
+    /// How often each observation counts, `(n)`.
+    #[must_use]
+    pub fn fweights(mut self, weights: &Array<i64>) -> Covariance {
+        self.fweights = Some(weights.clone());
+        self
+    }
+
+    /// How much each observation counts, relative to others, `(n)`.
+    #[must_use]
+    pub fn aweights(mut self, weights: &Array<f64>) -> Covariance {
+        self.aweights = Some(weights.clone());
+        self
+    }
+
+    /// The variables as rows.
+    fn variables(&self, operation: &'static str, array: &Array<f64>) -> Result<Array<f64>> {
+        let rows = |array: &Array<f64>| -> Result<Array<f64>> {
+            match array.expr()?.shape().len() {
+                1 => Ok(array.expand_dims([0])),
+                2 if self.columns => Ok(array.t()),
+                2 => Ok(array.clone()),
+                _ => Err(Error::argument(operation, format!("shape {:?}: variables and observations are two axes at most", array.shape()))),
+            }
+        };
+        let own = rows(array)?;
+        let Some(other) = &self.other else { return Ok(own) };
+        let other = rows(other)?;
+        if own.shape()[1] != other.shape()[1] {
+            let why = format!("{} observations of some variables, {} of others", own.shape()[1], other.shape()[1]);
+            return Err(Error::argument(operation, why));
+        }
+        Ok(concatenate(&[&own, &other], 0))
+    }
+
+    /// The weights of observations, if there are any.
+    fn weights(&self, operation: &'static str, n: usize) -> Result<Option<Array<f64>>> {
+        let fits = |shape: Vec<usize>, name: &str| match shape.as_slice() {
+            [own] if *own == n => Ok(()),
+            shape => Err(Error::argument(operation, format!("{name} of shape {shape:?} for {n} observations"))),
+        };
+        let often =
+            self.fweights.as_ref().map(|weights| fits(weights.expr()?.shape().to_vec(), "fweights").map(|()| weights.cast::<f64>()));
+        let much = self.aweights.as_ref().map(|weights| fits(weights.expr()?.shape().to_vec(), "aweights").map(|()| weights.clone()));
+        Ok(match (often.transpose()?, much.transpose()?) {
+            (Some(often), Some(much)) => Some(often * much),
+            (often, much) => often.or(much),
+        })
+    }
+}
+
+impl<T: Real> Array<T> {
+    /// The covariances of variables as [`cov`](Array::cov), with NumPy's options: variables in columns, more variables, weights of observations. Lazy; two passes over the observations if
+    /// they have weights.
+    ///
+    /// ```
+    /// use arras_array::{Array, Covariance};
+    /// use arras_scheduler::Compute;
+    /// let x = Array::from_ndarray(ndarray::arr2(&[[0.0, 2.0], [1.0, 1.0], [2.0, 0.0]]), 2)?;
+    /// let twice = Array::from_ndarray(ndarray::arr1(&[1, 2, 1]), 2)?;
+    /// let found = x.cov_with(&Covariance::default().columns().fweights(&twice).ddof(0));
+    /// assert_eq!(found.compute()?, ndarray::arr2(&[[0.5, -0.5], [-0.5, 0.5]]).into_dyn());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// The result fails with an [`Error::Argument`] for more than two axes, another number of observations, and weights of another length.
+    pub fn cov_with(&self, options: &Covariance) -> Array<f64> {
+        Array::of(|| {
+            let (x, ddof) = (options.variables("cov", &self.cast())?, options.ddof.unwrap_or(1));
+            let (p, n) = (x.shape()[0], x.shape()[1]);
+            let found = match options.weights("cov", n)? {
+                None => x.cov(ddof),
+                Some(weights) => {
+                    let sum = weights.sum();
+                    let along = || Axes::from(1).keepdims();
+                    let mean = (&x * &weights).sum_axis(along()) / &sum;
+                    let distances = &x - &mean;
+                    let freedom = match &options.aweights {
+                        None => &sum - ddof as f64,
+                        Some(much) => &sum - (&weights * much).sum() * ddof as f64 / &sum,
+                    };
+                    (&distances * &weights).matmul(&distances.t()) / freedom.maximum(0.0)
+                }
+            };
+            if p == 1 { found.squeeze().expr() } else { found.expr() }
+        })
+    }
+
+    /// The correlation coefficients of variables as [`corrcoef`](Array::corrcoef), with options as [`cov_with`](Array::cov_with).
+    pub fn corrcoef_with(&self, options: &Covariance) -> Array<f64> {
+        let covariances = self.cov_with(options);
+        Array::of(|| {
+            if covariances.expr()?.chunks.ndim() == 0 {
+                return covariances.divide(&covariances).expr();
+            }
+            let spread = covariances.diagonal(0, 0, 1).sqrt();
+            (covariances / spread.expand_dims([1]) / spread.expand_dims([0])).clip(-1.0, 1.0).expr()
+        })
+    }
+}
+
 fn covariance(operation: &'static str, input: &Arc<Expr>, finish: Finish) -> Result<Arc<Expr>> {
     let mut input = cast(Arc::clone(input), DType::F64)?;
     let shape = input.shape();
@@ -53,7 +193,7 @@ fn covariance(operation: &'static str, input: &Arc<Expr>, finish: Finish) -> Res
             input = simplify::slice(&input, vec![Item::NewAxis, Item::whole(n)])?;
             true
         }
-        [_, _] => false,
+        &[rows, _] => rows == 1,
         shape => return Err(Error::argument(operation, format!("shape {shape:?}: variables are rows, observations columns"))),
     };
     let p = input.shape()[0];

@@ -207,6 +207,35 @@ where
         self.percentile_axis(q, Axes::all())
     }
 
+    /// The median of all elements that are not NaN, 0-d; NaN if there are none. As [`median`](Array::median).
+    pub fn nanmedian(&self) -> Array<T::Mean> {
+        self.nanmedian_axis(Axes::all())
+    }
+
+    /// A quantile of all elements that are not NaN, 0-d, or several, `(q,)`. As [`quantile`](Array::quantile).
+    ///
+    /// ```
+    /// use arras_array::Array;
+    /// use arras_scheduler::Compute;
+    /// let x = Array::from_ndarray(ndarray::arr1(&[3.0, 1.0, f64::NAN, 2.0]), 2)?;
+    /// assert_eq!(x.nanquantile(0.25).item().compute()?, 1.5);
+    /// assert_eq!(x.nanmedian().item().compute()?, 2.0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn nanquantile(&self, q: impl Into<Quantiles>) -> Array<T::Mean> {
+        self.nanquantile_axis(q, Axes::all())
+    }
+
+    /// The quantiles over some axes of what is not NaN; NaN of nothing. As [`quantile_axis`](Array::quantile_axis).
+    pub fn nanquantile_axis(&self, q: impl Into<Quantiles>, axes: impl Into<Axes>) -> Array<T::Mean> {
+        self.nanquantile_with(q, axes, QuantileMethod::Linear)
+    }
+
+    /// As [`nanquantile`](Array::nanquantile), with `q` from 0 to 100.
+    pub fn nanpercentile(&self, q: impl Into<Quantiles>) -> Array<T::Mean> {
+        self.nanpercentile_axis(q, Axes::all())
+    }
+
     /// The medians over some axes of what is not NaN; NaN of nothing. As [`median_axis`](Array::median_axis).
     pub fn nanmedian_axis(&self, axes: impl Into<Axes>) -> Array<T::Mean> {
         self.quantiles("nanmedian", 0.5.into(), axes.into(), QuantileMethod::Linear, true, 1.0)
@@ -251,6 +280,7 @@ where
                 keepdims: axes.keepdims,
                 method,
                 skip_nan,
+                is_median: matches!(operation, "median" | "nanmedian"),
                 to: T::Mean::DTYPE,
             };
             Ok(node(operation, T::Mean::DTYPE, Chunking::new(chunks)?, QuantileOp(kernel), &[input]))
@@ -278,6 +308,8 @@ struct QuantileKernel {
     keepdims: bool,
     method: QuantileMethod,
     skip_nan: bool,
+    /// The mean of the two in the middle, which may be infinite, rather than a place between them.
+    is_median: bool,
     to: DType,
 }
 
@@ -303,6 +335,11 @@ impl Kernel for QuantileKernel {
                 continue;
             }
             row.sort_unstable_by(f64::total_cmp);
+            if self.is_median {
+                let (low, high) = (row[(row.len() - 1) / 2], row[row.len() / 2]);
+                results[i] = if row.len() % 2 == 1 { high } else { (low + high) / 2.0 };
+                continue;
+            }
             for (nth, &q) in self.q.iter().enumerate() {
                 results[nth * rows + i] = self.method.of(&row, q);
             }

@@ -28,6 +28,8 @@ pub enum Pad<T> {
     Symmetric,
     /// The elements at the other end.
     Wrap,
+    /// Nothing in particular: zeros, as they are there at no cost.
+    Empty,
 }
 
 /// What stands in the margin that [`Array::pad_with`] puts around an array of numbers.
@@ -39,6 +41,8 @@ pub enum PadStatistic {
     Maximum,
     /// The mean of the elements along the axis; rounded to even for integers.
     Mean,
+    /// The median of the elements along the axis, which is put into one chunk for it; rounded to even for integers.
+    Median,
     /// The least of the elements along the axis.
     Minimum,
 }
@@ -69,7 +73,7 @@ impl<T: Element> Array<T> {
             let (mut maps, mut chunks) = (Vec::new(), Vec::new());
             for (axis, (&length, &(before, after))) in shape.iter().zip(&widths).enumerate() {
                 let margin = |n, at| if n > 0 { margin(mode, length, n, at) } else { Vec::new() };
-                if length == 0 && (before, after) != (0, 0) && !matches!(mode, Pad::Constant(_)) {
+                if length == 0 && (before, after) != (0, 0) && !matches!(mode, Pad::Constant(_) | Pad::Empty) {
                     return Err(Error::argument("pad", format!("axis {axis} has no elements to make a margin of")));
                 }
                 let mut runs = margin(before, Side::Before);
@@ -119,7 +123,7 @@ enum Side {
 fn margin<T>(mode: Pad<T>, length: usize, n: usize, side: Side) -> Vec<Run> {
     // From the edge outwards; those before the array are turned around below.
     let outwards: Vec<Run> = match mode {
-        Pad::Constant(_) => return vec![Run::Fill(n)],
+        Pad::Constant(_) | Pad::Empty => return vec![Run::Fill(n)],
         Pad::Edge => return vec![Run::repeated(if side == Side::Before { 0 } else { length - 1 }, n)],
         Pad::Wrap => periods(n, &[if side == Side::Before { Run::backwards(0..length) } else { Run::range(0..length) }]),
         Pad::Symmetric => {
@@ -221,11 +225,9 @@ impl<T: Real> Array<T> {
             PadStatistic::Maximum => self.max_axis(along()),
             PadStatistic::Minimum => self.min_axis(along()),
             PadStatistic::Mean if is_float => self.mean_axis(along()).cast(),
-            PadStatistic::Mean => {
-                // Added and taken away again, this rounds to even: no digit after the point is left in between.
-                let large = 6_755_399_441_055_744.0;
-                ((self.cast::<f64>().mean_axis(along()) + large) - large).cast()
-            }
+            PadStatistic::Mean => self.cast::<f64>().mean_axis(along()).rint().cast(),
+            PadStatistic::Median if is_float => self.cast::<f64>().median_axis(along()).cast(),
+            PadStatistic::Median => self.cast::<f64>().median_axis(along()).rint().cast(),
             PadStatistic::LinearRamp(end) => {
                 let at = if side == Side::Before { 0 } else { self.shape()[axis] - 1 };
                 let edge = self.take([at as isize], axis as isize).cast::<f64>();

@@ -1,6 +1,6 @@
 //! Factorisations and solutions of linear equations.
 
-use arras_array::{Array, Chunks, Complex32, Complex64, Error, Inexact, Rng, concatenate};
+use arras_array::{Array, Chunks, Complex32, Complex64, Error, Inexact, MatrixNorm, Rng, concatenate};
 use arras_core::{Collection, evaluate};
 use ndarray::{Array2, array};
 
@@ -66,40 +66,217 @@ fn factors_multiply_to_the_matrix() {
 }
 
 fn square<T: Inexact>(tolerance: f64) {
-    let data: Array2<T> = matrix(6, 6);
-    let x = Array::from_ndarray(data.clone(), 6).unwrap();
-    let right: Array2<T> = matrix(6, 5);
-    near(&x.inv().matmul(&x), &identity(6), tolerance);
-    let (p, l, u) = x.lu();
-    near(&p.matmul(&l).matmul(&u), &x, tolerance);
-    let sum = computed(&p).iter().map(|p| p.to_f64()).sum::<f64>();
-    assert_eq!(sum, 6.0);
-    for chunks in [Chunks::one(), 4.into(), 1.into()] {
-        let b = Array::from_ndarray(right.clone(), chunks.clone()).unwrap();
-        near(&x.matmul(&x.solve(&b)), &b, tolerance);
-        let (lower, upper) = (x.tril(0), x.triu(0));
-        near(&lower.matmul(&x.solve_triangular(&b, true)), &b, tolerance * 100.0);
-        near(&upper.matmul(&x.solve_triangular(&b, false)), &b, tolerance * 100.0);
-        let column = Array::from_ndarray(right.column(0).to_owned(), 4).unwrap();
-        let solved = x.solve(&column);
-        assert_eq!(solved.shape(), [6]);
-        near(&x.matmul(&solved), &column, tolerance);
+    // Heavy on the diagonal, so that blocks can do without rows of others.
+    let mut data: Array2<T> = matrix(7, 7);
+    data.diag_mut().iter_mut().for_each(|x| *x = x.plus(T::cast_from(12u8)));
+    let right: Array2<T> = matrix(7, 5);
+    for cut in [
+        Chunks::one(),
+        3.into(),
+        2.into(),
+        1.into(),
+        Chunks::explicit([vec![1, 4, 2], vec![7]]),
+        Chunks::explicit([vec![5, 2], vec![2, 5]]),
+    ] {
+        let x = Array::from_ndarray(data.clone(), cut.clone()).unwrap();
+        near(&x.inv().matmul(&x), &identity(7), tolerance);
+        let (p, l, u) = x.lu();
+        near(&p.matmul(&l).matmul(&u), &x, tolerance);
+        let (p, l, u) = (computed(&p), computed(&l), computed(&u));
+        assert!(
+            p.lanes(ndarray::Axis(0))
+                .into_iter()
+                .chain(p.lanes(ndarray::Axis(1)))
+                .all(|lane| lane.iter().map(|p| p.to_f64()).sum::<f64>() == 1.0)
+        );
+        assert!(l.indexed_iter().all(|(i, &l)| i[0] > i[1] || l == T::cast_from(u8::from(i[0] == i[1]))));
+        assert!(u.indexed_iter().all(|(i, &u)| i[0] <= i[1] || u == T::default()));
+        for chunks in [Chunks::one(), 4.into(), 1.into()] {
+            let b = Array::from_ndarray(right.clone(), chunks.clone()).unwrap();
+            near(&x.matmul(&x.solve(&b)), &b, tolerance);
+            let (lower, upper) = (x.tril(0), x.triu(0));
+            // The other triangle is not read.
+            near(&lower.matmul(&x.solve_triangular(&b, true)), &b, tolerance);
+            near(&upper.matmul(&x.solve_triangular(&b, false)), &b, tolerance);
+            let column = Array::from_ndarray(right.column(0).to_owned(), 4).unwrap();
+            let solved = x.solve(&column);
+            assert_eq!(solved.shape(), [7]);
+            near(&x.matmul(&solved), &column, tolerance);
+        }
+        let positive = x.matmul(&conjugate_transpose(&x)).rechunk(cut);
+        let root = positive.cholesky();
+        assert!(computed(&root).indexed_iter().all(|(i, &l)| i[0] >= i[1] || l == T::default()));
+        near(&root.matmul(&conjugate_transpose(&root)), &positive, tolerance * 100.0);
+        let b = Array::from_ndarray(right.clone(), 3).unwrap();
+        near(&positive.matmul(&positive.solve_positive(&b)), &b, tolerance * 100.0);
+        near(&positive.tril(0).solve_positive(&b), &positive.solve_positive(&b), 0.0);
     }
-    let positive = x.matmul(&conjugate_transpose(&x));
-    let root = positive.cholesky();
-    near(&root.matmul(&conjugate_transpose(&root)), &positive, tolerance * 10.0);
 }
 
 #[test]
-fn square_matrices_are_solved_and_inverted() {
-    square::<f64>(1e-11);
-    square::<f32>(1e-4);
-    square::<Complex64>(1e-11);
-    let x = Array::<f64>::from_ndarray(array![[1.0, 2.0], [3.0, 4.0]], 2).unwrap();
-    assert!((computed(&x.det())[[]] - -2.0f64).abs() < 1e-14);
+fn square_matrices_are_solved_and_inverted_in_any_blocks() {
+    square::<f64>(1e-12);
+    square::<f32>(1e-5);
+    square::<Complex64>(1e-12);
+    square::<Complex32>(1e-5);
     let none = Array::<f64>::zeros([0, 0], 1).unwrap();
     check(&none.det(), ndarray::arr0(1.0));
     check(&none.inv(), Array2::zeros((0, 0)));
+    check(&none.cholesky(), Array2::zeros((0, 0)));
+    check(&none.lu().1, Array2::zeros((0, 0)));
+    check(&none.solve(&Array::zeros([0, 2], 1).unwrap()), Array2::zeros((0, 2)));
+    check(&none.solve(&Array::zeros([0], 1).unwrap()), ndarray::Array1::zeros(0));
+}
+
+#[test]
+fn one_block_exchanges_rows_wherever_they_are() {
+    // By hand: the greatest of a column first.
+    let x = Array::<f64>::from_ndarray(array![[0.0, 1.0, 2.0], [3.0, 4.0, 5.0], [6.0, 7.0, 9.0]], 3).unwrap();
+    let (p, l, u) = x.lu();
+    check(&p, array![[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]);
+    check(&l, array![[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.5, 0.5, 1.0]]);
+    check(&u, array![[6.0, 7.0, 9.0], [0.0, 1.0, 2.0], [0.0, 0.0, -0.5]]);
+    check(&x.det(), ndarray::arr0(-3.0));
+    // In blocks of one row there is nothing to exchange it for.
+    let error = evaluate(&x.rechunk(1).solve(&Array::ones(3, 1).unwrap())).unwrap_err().to_string();
+    assert!(error.contains("solve: what is left of block (0, 0) is singular") && error.contains("rechunk to larger blocks"), "{error}");
+    for (data, wanted) in [
+        (array![[1.0, 2.0], [3.0, 4.0]], -2.0f64),
+        (array![[0.0, 1.0], [1.0, 0.0]], -1.0),
+        (array![[1.0, 2.0], [2.0, 4.0]], 0.0),
+        (array![[-3.0]], -3.0),
+    ] {
+        let x = Array::from_ndarray(data, 2).unwrap();
+        assert!((computed(&x.det())[[]] - wanted).abs() < 1e-14);
+    }
+    let x = Array::from_ndarray(matrix::<f64>(5, 5), 5).unwrap();
+    near(&x.rechunk(2).det(), &x.det(), 1e-9);
+    near(&x.rechunk(1).det(), &x.det(), 1e-9);
+}
+
+#[test]
+fn factors_are_shared_and_the_other_half_left_out() {
+    let n = 5;
+    let positive =
+        Array::from_ndarray(Array2::from_shape_fn((10, 10), |(i, j)| if i == j { 20.0 } else { ((i * j) % 3) as f64 }), 2).unwrap();
+    let tasks = |array: &Array<f64>| {
+        let plan = arras_core::Plan::new(&array.graph().unwrap(), &array.keys()).unwrap();
+        plan.len()
+    };
+    // Diagonals, blocks below them, updates of the lower half, the blocks of the result, those of the input.
+    let updates: usize = (0..n).map(|k| (n - k - 1) * (n - k) / 2).sum();
+    let read = n * (n + 1) / 2;
+    let cholesky = tasks(&positive.cholesky());
+    assert!(cholesky <= n + n * (n - 1) / 2 + updates + n * n + read, "{cholesky}");
+    let (p, l, u) = positive.lu();
+    let both = concatenate(&[&p, &l, &u, &positive.inv()], 0);
+    let graph = both.graph().unwrap();
+    let diagonals = graph.layers().filter(|layer| layer.name().as_str().contains("lu-factors-diagonal")).count();
+    assert_eq!(diagonals, n);
+    computed(&both);
+}
+
+#[test]
+fn a_matrix_wider_than_high_is_factorised_by_its_first_columns() {
+    let data: Array2<f64> = matrix(4, 19);
+    for columns in [1, 3, 5, 19] {
+        let x = Array::from_ndarray(data.clone(), [4, columns]).unwrap();
+        let (q, r) = x.qr();
+        assert_eq!((q.shape(), r.shape()), (vec![4, 4], vec![4, 19]));
+        near(&q.matmul(&r), &x, 1e-12);
+        near(&q.t().matmul(&q), &identity(4), 1e-12);
+        assert!(computed(&r).indexed_iter().all(|(index, &x)| index[0] <= index[1] || x == 0.0));
+        if columns < 19 {
+            // The other columns keep their chunks.
+            assert!(r.chunks()[1].len() > 1 && r.chunks()[1].iter().skip(1).all(|&n| n <= columns));
+        }
+    }
+}
+
+/// faer works on large blocks otherwise than on small ones.
+#[test]
+fn large_blocks_are_factorised_too() {
+    let x = Rng::seed(3).uniform(-1.0, 1.0, [170, 130], [170, 130]).unwrap();
+    for x in [x.clone(), x.t(), x.rechunk([90, 130]), x.slice(arras_array::s![..100, ..]).rechunk([100, 70])] {
+        let k = x.shape()[0].min(x.shape()[1]);
+        let (q, r) = x.qr();
+        near(&q.matmul(&r), &x, 1e-12);
+        near(&q.t().matmul(&q), &identity(k), 1e-12);
+        let (u, s, vh) = x.svd();
+        near(&(u * s).matmul(&vh), &x, 1e-12);
+    }
+    let square = x.t().matmul(&x).add(Array::eye(130, 130, 0, 130).unwrap());
+    let b = Rng::seed(4).uniform(-1.0, 1.0, [130, 40], [130, 25]).unwrap();
+    for chunks in [130, 70] {
+        let square = square.rechunk(chunks);
+        let (p, l, u) = square.lu();
+        near(&p.matmul(&l).matmul(&u), &square, 1e-11);
+        let l = square.cholesky();
+        near(&l.matmul(&l.t()), &square, 1e-11);
+        for x in [square.solve(&b), square.solve_positive(&b), square.inv().matmul(&b)] {
+            near(&square.matmul(&x), &b, 1e-10);
+        }
+    }
+}
+
+#[test]
+fn norms_of_matrices_are_numpys() {
+    // NumPy 2.4.6: np.linalg.norm([[1, -2, 3], [0, 5, -1]], ord).
+    let data = array![[1.0, -2.0, 3.0], [0.0, 5.0, -1.0]];
+    let answers = [
+        (MatrixNorm::Frobenius, 6.324555320336759),
+        (MatrixNorm::Nuclear, 8.24187357871606),
+        (MatrixNorm::Two, 5.858141434215834),
+        (MatrixNorm::NegativeTwo, 2.3837321445002257),
+        (MatrixNorm::One, 7.0),
+        (MatrixNorm::NegativeOne, 1.0),
+        (MatrixNorm::Infinity, 6.0),
+        (MatrixNorm::NegativeInfinity, 6.0),
+    ];
+    for chunks in [Chunks::one(), 2.into(), 1.into()] {
+        let x = Array::from_ndarray(data.clone(), chunks).unwrap();
+        for (norm, wanted) in answers {
+            let found: ndarray::ArrayD<f64> = computed(&x.norm_matrix(norm, [0, 1], false));
+            assert!(found.ndim() == 0 && (found[[]] - wanted).abs() < 1e-12, "{norm:?}: {found}");
+            let kept: ndarray::ArrayD<f64> = computed(&x.norm_matrix(norm, [-2, -1], true));
+            assert!(kept.shape() == [1, 1] && (kept[[0, 0]] - wanted).abs() < 1e-12);
+        }
+        // Rows and columns exchanged.
+        check(&x.norm_matrix(MatrixNorm::One, [1, 0], false), ndarray::arr0(6.0));
+        let stacked = x.expand_dims([1]);
+        check(&stacked.norm_matrix(MatrixNorm::Infinity, [0, 2], false), array![6.0]);
+        check(&stacked.norm_matrix(MatrixNorm::One, [2, 0], false), array![6.0]);
+    }
+    let x = Array::<f64>::ones([2, 2, 2], 1).unwrap();
+    let why = |norm, axes| x.norm_matrix(norm, axes, false).check().unwrap_err().to_string();
+    assert!(why(MatrixNorm::Two, [0, 1]).contains("Two takes singular values, which are known of two axes; the shape is [2, 2, 2]"));
+    assert_eq!(why(MatrixNorm::One, [0, 0]), "norm_matrix: axis 0 is named twice in [0, 0]");
+    assert!(why(MatrixNorm::One, [0, 3]).contains("axis 3 is out of range"));
+    // NumPy 2.4.6: the greatest of nothing is 0, of the least there is none.
+    use MatrixNorm::{Frobenius, Infinity, NegativeInfinity, NegativeOne, NegativeTwo, Nuclear, One, Two};
+    for (shape, without) in [([0, 2], [NegativeTwo, NegativeInfinity]), ([2, 0], [NegativeTwo, NegativeOne])] {
+        let none = Array::<f64>::ones(shape, 1).unwrap();
+        for norm in [Frobenius, Nuclear, Two, NegativeTwo, One, NegativeOne, Infinity, NegativeInfinity] {
+            let found = none.norm_matrix(norm, [0, 1], false);
+            if without.contains(&norm) {
+                assert!(matches!(found.check(), Err(Error::EmptyReduction { .. })), "{norm:?}");
+            } else {
+                check(&found, ndarray::arr0(0.0));
+            }
+        }
+    }
+}
+
+#[test]
+fn traces_are_sums_along_diagonals() {
+    let data = ndarray::Array3::from_shape_fn((3, 4, 2), |(i, j, k)| (i * 10 + j * 3 + k) as i32);
+    for chunks in [Chunks::one(), 2.into(), 1.into()] {
+        let x = Array::from_ndarray(data.clone(), chunks).unwrap();
+        check(&x.trace(0, 0, 1), array![39i64, 42]);
+        check(&x.trace(-1, 0, 1), array![33i64, 35]);
+        check(&x.trace(9, 0, 1), array![0i64, 0]);
+        assert_eq!(x.trace(0, -1, 0).shape(), [4]);
+    }
 }
 
 #[test]
@@ -161,6 +338,15 @@ fn a_sample_finds_the_largest_singular_values() {
     near(&s, &exact, 1e-10);
     near(&(u * s).matmul(&vh), &x, 1e-10);
     assert!(x.svd_compressed(0, 1, &rng).1.check().is_err());
+    // What was sampled is enough to project onto.
+    let rows = x.compression_matrix(3, 1, &Rng::seed(8));
+    assert_eq!(rows.shape(), [13, 60]);
+    near(&rows.matmul(&rows.t()), &identity(13), 1e-10);
+    near(&rows.t().matmul(&rows.matmul(&x)), &x, 1e-10);
+    assert_eq!(
+        x.compression_matrix(0, 1, &rng).check().unwrap_err().to_string(),
+        "compression_matrix: k is 0: there are no singular values to find"
+    );
 }
 
 #[test]
@@ -170,8 +356,6 @@ fn what_cannot_be_factorised_is_named() {
         Err(error @ Error::Argument { .. }) => assert!(error.to_string().contains(part), "{error}"),
         other => panic!("{other:?} where {part}"),
     };
-    why(x.cholesky(), "cholesky: the matrix is cut into 2 by 2 blocks, where it takes one: rechunk it to Chunks::one()");
-    why(x.lu().2, "lu: the matrix is cut");
     let one = x.rechunk(4);
     why(Array::ones([4, 3], 4).unwrap().inv(), "inv: shape [4, 3] is not square");
     why(Array::<f64>::ones(4, 4).unwrap().qr().0, "qr: shape [4] is no matrix's");
@@ -184,6 +368,14 @@ fn what_cannot_be_factorised_is_named() {
     };
     runs(&one.inv(), "inv: the matrix is singular");
     runs(&one.solve(&Array::ones(4, 4).unwrap()), "solve: the matrix is singular");
+    runs(&x.inv(), "singular");
+    let mut far = array![[2.0, 0.0], [0.0, 1.0]];
+    far[[1, 1]] = -1.0;
+    runs(&Array::from_ndarray(far, 1).unwrap().cholesky(), "cholesky: the matrix is not positive definite");
+    runs(
+        &Array::from_ndarray(array![[1.0, 0.0], [5.0, 0.0]], 1).unwrap().solve_triangular(&Array::ones(2, 1).unwrap(), true),
+        "solve_triangular: the matrix is singular",
+    );
     runs(&Array::<f64>::full([1, 1], -1.0, 1).unwrap().cholesky(), "not positive definite");
     runs(&Array::<f64>::full([2, 2], f64::NAN, 2).unwrap().svd().1, "no convergence");
 }

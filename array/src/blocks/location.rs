@@ -1,0 +1,15 @@
+//! Where a block is.
+
+use serde::{Deserialize, Serialize};
+
+/// Which block a function is called for: of the array whose blocks it gets; of the array that it makes, where it gets blocks of none or of several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct BlockLocation {
+    /// The block's position in the grid of blocks.
+    pub index: Vec<usize>,
+    /// The position of its first element in the array.
+    pub start: Vec<usize>,
+    /// The shape of the block that the function is to return.
+    pub shape: Vec<usize>,
+}

@@ -1,0 +1,4 @@
+//! Arrays some of whose elements do not count.
+
+pub(crate) mod masked_array;
+pub(crate) mod reductions;
