@@ -364,8 +364,8 @@ struct Place<'a> {
     shape: &'a [usize],
     /// The index of its first element in the array.
     start: &'a [usize],
-    /// The array's shape.
-    whole: &'a [usize],
+    /// The array's.
+    chunks: &'a Chunking,
 }
 
 /// A folder, and what becomes of its elements.
@@ -401,7 +401,7 @@ impl<T: Keyed> Folding<T> for Into<PositionFolder> {
         self.folder.consume(tile);
     }
     fn finish(self: Box<Self>, at: &Place<'_>) -> Result<Block, BoxError> {
-        let elements = self.folder.finish(at.shape, at.start, at.whole, &self.finish.reduced);
+        let elements = self.folder.finish(at.shape, at.start, &at.chunks.shape(), &self.finish.reduced);
         self.finish.block(self.op, elements, at.shape)
     }
 }
@@ -442,7 +442,7 @@ pub(crate) fn reduce_block(
     index: &[usize],
     start: &[usize],
 ) -> Result<Vec<Block>, BoxError> {
-    let (shape, whole) = (&*chunks.block_shape(index), &*chunks.shape());
+    let shape = &*chunks.block_shape(index);
     if let [(op @ ReduceOp::Sum, finish)] = reductions
         && let Some(comparison) = program.last_comparison()
         && finish.reduced.iter().all(|&reduced| reduced)
@@ -453,7 +453,7 @@ pub(crate) fn reduce_block(
     let masked = program.mask.is_some();
     let foldings = reductions.iter().map(|(op, finish)| folding(*op, program.dtype, finish, shape, masked));
     let foldings = foldings.collect::<Result<Vec<_>, _>>()?;
-    let at = Place { shape, start, whole };
+    let at = Place { shape, start, chunks };
     with_dtype!(program.dtype, T => {
         let own = |folding: Box<dyn Any>| *folding.downcast::<Box<dyn Folding<T>>>().expect("made for the program's type");
         let mut foldings: Vec<Box<dyn Folding<T>>> = foldings.into_iter().map(own).collect();
