@@ -16,6 +16,7 @@ mod all {
     mod map;
     mod measures;
     mod npy;
+    mod npy_stack;
     mod numpy;
     mod operations;
     mod oracle;
@@ -26,6 +27,9 @@ mod all {
     mod reductions;
     mod sets;
     mod shapes;
+    mod sinks;
     mod slicing;
     mod text;
+    #[cfg(feature = "zarr")]
+    mod zarr;
 }

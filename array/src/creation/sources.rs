@@ -28,6 +28,15 @@ pub struct BlockLocation {
     pub shape: Vec<usize>,
 }
 
+impl BlockLocation {
+    /// Where the block at a flat position lies.
+    pub(crate) fn of(chunks: &Chunking, flat: u32) -> BlockLocation {
+        let index = chunks.index_of(flat);
+        let start = chunks.axes().iter().zip(&index).map(|(chunks, &i)| chunks[..i].iter().sum()).collect();
+        BlockLocation { start, shape: chunks.block_shape(&index).to_vec(), index: index.to_vec() }
+    }
+}
+
 impl<S: DataOwned<Elem = T>, D: Dimension, T: Element> From<ArrayBase<S, D>> for Block {
     fn from(array: ArrayBase<S, D>) -> Block {
         T::into_block(array.into_dyn().into_shared())
@@ -162,10 +171,7 @@ impl Kernel for MadeByKernel {
         true
     }
     fn run(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
-        let index = self.chunks.index_of(inputs.block());
-        let start = self.chunks.axes().iter().zip(&index).map(|(chunks, &i)| chunks[..i].iter().sum()).collect();
-        let location = BlockLocation { start, shape: self.chunks.block_shape(&index).to_vec(), index: index.to_vec() };
-        let location = Value::new(location);
+        let location = Value::new(BlockLocation::of(&self.chunks, inputs.block()));
         let made = self.func.call(&Inputs::new(&[&location], inputs.block()))?;
         let wanted = &location.get::<BlockLocation>()?.shape;
         checked(made, self.dtype, wanted)
