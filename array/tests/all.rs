@@ -15,6 +15,8 @@ mod all {
     mod linear;
     mod map;
     mod measures;
+    #[cfg(feature = "hdf5")]
+    mod netcdf;
     mod npy;
     mod npy_stack;
     mod numpy;

@@ -3,4 +3,5 @@
 mod all {
     mod objects;
     mod server;
+    mod zarr;
 }
