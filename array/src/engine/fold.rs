@@ -7,9 +7,10 @@
 //! ```
 //! Tiles are cut the same whatever is fused, lanes are eight on every processor, and blocks meet in a fixed tree: the bits of a sum depend on shape and chunks alone.
 
+use std::any::Any;
 use std::marker::PhantomData;
 
-use arras_core::{BoxError, Inputs, Kernel, Value};
+use arras_core::{BoxError, Inputs, Kernel, Measure, Value};
 use ndarray::{ArrayD, IxDyn};
 use pulp::Arch;
 use serde::{Deserialize, Serialize};
@@ -17,9 +18,9 @@ use smallvec::SmallVec;
 
 use crate::engine::block::Block;
 use crate::engine::chunks::Chunking;
-use crate::engine::dtype::{Complex64, DType, Element, Float, Number, Ordered, with_float, with_inexact, with_number, with_ordered};
+use crate::engine::dtype::{Complex64, DType, Element, Float, Number, Ordered, with_dtype, with_float, with_inexact, with_number, with_ordered};
 use crate::engine::moments::{MomentFolder, Moments, Statistic, merge_states, parts_of};
-use crate::engine::position::{PositionFolder, merge_positions, positions};
+use crate::engine::position::{Keyed, PositionFolder, merge_positions, positions};
 use crate::engine::program::Program;
 use crate::engine::tile::{count, execute};
 use crate::reductions::reduce::ReduceOp;
@@ -241,11 +242,23 @@ impl Finish {
     }
 }
 
+/// The partial results of several reductions of one block.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Partials(pub(crate) Vec<Block>);
+
+impl Measure for Partials {
+    fn nbytes(&self) -> usize {
+        self.0.iter().map(Measure::nbytes).sum()
+    }
+}
+
 /// Folds blocks of partial results, element by element, in the order of the inputs.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct CombineKernel {
     pub(crate) op: ReduceOp,
     pub(crate) dtype: DType,
+    /// Which of each input's blocks, where those are [`Partials`] of several reductions.
+    pub(crate) which: u32,
     /// For the last round: the shape to leave, from that of the inputs, whose reduced axes have length 1.
     pub(crate) finish: Option<Finish>,
 }
@@ -281,8 +294,13 @@ fn each<A: Element, F: Fold<A>>(elements: &mut [A], others: &[A]) {
 
 impl CombineKernel {
     fn combine<A: Element>(&self, inputs: &Inputs<'_>, fold: impl Fn(&mut [A], &[A])) -> Result<Value, BoxError> {
-        let block =
-            |i| A::of_block(inputs.get::<Block>(i)?).ok_or_else(|| BoxError::from(format!("a block that is not of {}", self.dtype)));
+        let block = |i| {
+            let block = match inputs.get::<Partials>(i) {
+                Ok(Partials(blocks)) => blocks.get(self.which as usize).ok_or_else(|| BoxError::from("too few partial results"))?,
+                Err(_) => inputs.get::<Block>(i)?,
+            };
+            A::of_block(block).ok_or_else(|| BoxError::from(format!("a block that is not of {}", self.dtype)))
+        };
         let first = block(0)?;
         let mut elements: Vec<A> = first.iter().copied().collect();
         for i in 1..inputs.len() {
@@ -335,81 +353,167 @@ impl Finish {
     }
 }
 
-/// Folds a block's tiles, of type `dtype`, as `program` makes them.
-pub(crate) fn reduce_block(
+/// A reduction in the making: tiles in, a block out.
+trait Folding<T> {
+    fn consume(&mut self, tile: &[T]);
+    fn finish(self: Box<Self>, at: &Place<'_>) -> Result<Block, BoxError>;
+}
+
+/// Which block it is that is folded.
+struct Place<'a> {
+    shape: &'a [usize],
+    /// The index of its first element in the array.
+    start: &'a [usize],
+    /// The array's shape.
+    whole: &'a [usize],
+}
+
+/// A folder, and what becomes of its elements.
+struct Into<F> {
     op: ReduceOp,
+    finish: Finish,
+    folder: F,
+}
+
+impl<T: Element, A: Element, F: Fold<A>> Folding<T> for Into<Folder<A, F>> {
+    fn consume(&mut self, tile: &[T]) {
+        self.folder.consume(tile);
+    }
+    fn finish(self: Box<Self>, at: &Place<'_>) -> Result<Block, BoxError> {
+        self.finish.block(self.op, self.folder.finish(), at.shape)
+    }
+}
+
+/// How many are true.
+struct Trues(Folder<i64, Sum>);
+
+impl Folding<bool> for Into<Trues> {
+    fn consume(&mut self, tile: &[bool]) {
+        self.folder.0.consume_bools(tile);
+    }
+    fn finish(self: Box<Self>, at: &Place<'_>) -> Result<Block, BoxError> {
+        self.finish.block(self.op, self.folder.0.finish(), at.shape)
+    }
+}
+
+impl<T: Keyed> Folding<T> for Into<PositionFolder> {
+    fn consume(&mut self, tile: &[T]) {
+        self.folder.consume(tile);
+    }
+    fn finish(self: Box<Self>, at: &Place<'_>) -> Result<Block, BoxError> {
+        let elements = self.folder.finish(at.shape, at.start, at.whole, &self.finish.reduced);
+        self.finish.block(self.op, elements, at.shape)
+    }
+}
+
+impl Folding<f64> for Into<MomentFolder> {
+    fn consume(&mut self, tile: &[f64]) {
+        self.folder.consume(tile);
+    }
+    fn finish(self: Box<Self>, at: &Place<'_>) -> Result<Block, BoxError> {
+        self.finish.block(self.op, self.folder.finish(None), at.shape)
+    }
+}
+
+/// Of the parts of complex numbers.
+struct BothMoments {
+    real: MomentFolder,
+    imaginary: MomentFolder,
+    skip_nan: bool,
+}
+
+impl Folding<Complex64> for Into<BothMoments> {
+    fn consume(&mut self, tile: &[Complex64]) {
+        let (real, imaginary) = parts_of(tile, self.folder.skip_nan);
+        self.folder.real.consume(&real);
+        self.folder.imaginary.consume(&imaginary);
+    }
+    fn finish(self: Box<Self>, at: &Place<'_>) -> Result<Block, BoxError> {
+        self.finish.block(self.op, self.folder.real.finish(Some(self.folder.imaginary)), at.shape)
+    }
+}
+
+/// Folds a block's tiles as `program` makes them: once, for each of these reductions over the same axes.
+pub(crate) fn reduce_block(
+    reductions: &[(ReduceOp, Finish)],
     program: &Program,
     inputs: &[&Block],
     chunks: &Chunking,
     index: &[usize],
     start: &[usize],
-    finish: &Finish,
-) -> Result<Block, BoxError> {
-    let (shape, masked) = (&*chunks.block_shape(index), program.mask.is_some());
-    if (program.dtype, op) == (DType::Bool, ReduceOp::Sum) {
-        if let (Some(comparison), true) = (program.last_comparison(), finish.reduced.iter().all(|&reduced| reduced)) {
-            let total = count(program, comparison, inputs, shape, start)?;
-            return finish.block(op, vec![total], shape);
-        }
-        let mut folder = Folder::<i64, Sum>::new(shape, &finish.reduced, masked);
-        execute::<bool>(program, inputs, shape, start, |tile| folder.consume_bools(tile))?;
-        return finish.block(op, folder.finish(), shape);
+) -> Result<Vec<Block>, BoxError> {
+    let (shape, whole) = (&*chunks.block_shape(index), &*chunks.shape());
+    if let [(op @ ReduceOp::Sum, finish)] = reductions
+        && let Some(comparison) = program.last_comparison()
+        && finish.reduced.iter().all(|&reduced| reduced)
+    {
+        let total = count(program, comparison, inputs, shape, start)?;
+        return Ok(vec![finish.block(*op, vec![total], shape)?]);
     }
-    let from = (program, inputs, shape, start);
-    type From<'a> = (&'a Program, &'a [&'a Block], &'a [usize], &'a [usize]);
-    fn run<T: Element, A: Element, F: Fold<A>>(
-        op: ReduceOp,
-        (program, inputs, shape, start): From<'_>,
-        finish: &Finish,
-    ) -> Result<Block, BoxError> {
-        let mut folder = Folder::<A, F>::new(shape, &finish.reduced, program.mask.is_some());
-        execute::<T>(program, inputs, shape, start, |tile| folder.consume(tile))?;
-        finish.block(op, folder.finish(), shape)
+    let masked = program.mask.is_some();
+    let foldings = reductions.iter().map(|(op, finish)| folding(*op, program.dtype, finish, shape, masked));
+    let foldings = foldings.collect::<Result<Vec<_>, _>>()?;
+    let at = Place { shape, start, whole };
+    with_dtype!(program.dtype, T => {
+        let own = |folding: Box<dyn Any>| *folding.downcast::<Box<dyn Folding<T>>>().expect("made for the program's type");
+        let mut foldings: Vec<Box<dyn Folding<T>>> = foldings.into_iter().map(own).collect();
+        execute::<T>(program, inputs, shape, start, |tile| foldings.iter_mut().for_each(|folding| folding.consume(tile)))?;
+        foldings.into_iter().map(|folding| folding.finish(&at)).collect()
+    })
+}
+
+/// A `Box<dyn Folding<T>>` for tiles of type `dtype`, which is `T`.
+fn folding(op: ReduceOp, dtype: DType, finish: &Finish, shape: &[usize], masked: bool) -> Result<Box<dyn Any>, BoxError> {
+    let of = (op, finish, shape, masked);
+    type Of<'a> = (ReduceOp, &'a Finish, &'a [usize], bool);
+    fn boxed<T: 'static>(folding: impl Folding<T> + 'static) -> Result<Box<dyn Any>, BoxError> {
+        let folding: Box<dyn Folding<T>> = Box::new(folding);
+        Ok(Box::new(folding))
     }
-    let other = || Err(format!("no {} of {}", op.name(), program.dtype).into());
+    fn each<T: Element, A: Element, F: Fold<A> + 'static>((op, finish, shape, masked): Of<'_>) -> Result<Box<dyn Any>, BoxError> {
+        boxed::<T>(Into { op, finish: finish.clone(), folder: Folder::<A, F>::new(shape, &finish.reduced, masked) })
+    }
+    let other = || Err(format!("no {} of {dtype}", op.name()).into());
     match op {
-        ReduceOp::Sum => with_number!(program.dtype, T => run::<T, <T as Element>::Sum, Sum>(op, from, finish), other()),
-        ReduceOp::Min => with_ordered!(program.dtype, T => run::<T, T, Min>(op, from, finish), other()),
-        ReduceOp::Max => with_ordered!(program.dtype, T => run::<T, T, Max>(op, from, finish), other()),
+        ReduceOp::Sum if dtype == DType::Bool => {
+            let trues = Trues(Folder::new(shape, &finish.reduced, masked));
+            boxed::<bool>(Into { op, finish: finish.clone(), folder: trues })
+        }
+        ReduceOp::Sum => with_number!(dtype, T => each::<T, <T as Element>::Sum, Sum>(of), other()),
+        ReduceOp::Min => with_ordered!(dtype, T => each::<T, T, Min>(of), other()),
+        ReduceOp::Max => with_ordered!(dtype, T => each::<T, T, Max>(of), other()),
         // Products are of the type of the result, as the elements are cast before.
-        ReduceOp::Product => match program.dtype {
-            DType::I64 => run::<i64, i64, Product>(op, from, finish),
-            DType::U64 => run::<u64, u64, Product>(op, from, finish),
-            dtype => with_inexact!(dtype, T => run::<T, T, Product>(op, from, finish), other()),
+        ReduceOp::Product => match dtype {
+            DType::I64 => each::<i64, i64, Product>(of),
+            DType::U64 => each::<u64, u64, Product>(of),
+            dtype => with_inexact!(dtype, T => each::<T, T, Product>(of), other()),
         },
-        ReduceOp::Any | ReduceOp::All if program.dtype != DType::Bool => other(),
-        ReduceOp::Any => run::<bool, bool, Max>(op, from, finish),
-        ReduceOp::All => run::<bool, bool, Min>(op, from, finish),
-        ReduceOp::NanSum => with_inexact!(program.dtype, T => run::<T, T, NanSum>(op, from, finish), other()),
-        ReduceOp::NanProduct => with_inexact!(program.dtype, T => run::<T, T, NanProduct>(op, from, finish), other()),
-        ReduceOp::NanMin => with_float!(program.dtype, T => run::<T, T, NanMin>(op, from, finish), other()),
-        ReduceOp::NanMax => with_float!(program.dtype, T => run::<T, T, NanMax>(op, from, finish), other()),
+        ReduceOp::Any | ReduceOp::All if dtype != DType::Bool => other(),
+        ReduceOp::Any => each::<bool, bool, Max>(of),
+        ReduceOp::All => each::<bool, bool, Min>(of),
+        ReduceOp::NanSum => with_inexact!(dtype, T => each::<T, T, NanSum>(of), other()),
+        ReduceOp::NanProduct => with_inexact!(dtype, T => each::<T, T, NanProduct>(of), other()),
+        ReduceOp::NanMin => with_float!(dtype, T => each::<T, T, NanMin>(of), other()),
+        ReduceOp::NanMax => with_float!(dtype, T => each::<T, T, NanMax>(of), other()),
         ReduceOp::Position { greatest, skip_nan } => {
-            let mut folder = PositionFolder::new(greatest, skip_nan, shape, &finish.reduced);
-            match program.dtype {
-                DType::I64 => execute::<i64>(program, inputs, shape, start, |tile| folder.consume(tile))?,
-                DType::U64 => execute::<u64>(program, inputs, shape, start, |tile| folder.consume(tile))?,
-                DType::F64 => execute::<f64>(program, inputs, shape, start, |tile| folder.consume(tile))?,
-                _ => return other(),
+            let into = Into { op, finish: finish.clone(), folder: PositionFolder::new(greatest, skip_nan, shape, &finish.reduced) };
+            match dtype {
+                DType::I64 => boxed::<i64>(into),
+                DType::U64 => boxed::<u64>(into),
+                DType::F64 => boxed::<f64>(into),
+                _ => other(),
             }
-            finish.block(op, folder.finish(shape, start, &chunks.shape(), &finish.reduced), shape)
         }
         ReduceOp::Moments(moments) => {
-            let mut folder = MomentFolder::new(&moments, shape, &finish.reduced, masked);
-            let mut imaginary = None;
-            match program.dtype {
-                DType::F64 => execute::<f64>(program, inputs, shape, start, |tile| folder.consume(tile))?,
+            let folder = || MomentFolder::new(&moments, shape, &finish.reduced, masked);
+            match dtype {
+                DType::F64 => boxed::<f64>(Into { op, finish: finish.clone(), folder: folder() }),
                 DType::C64 => {
-                    let other = imaginary.insert(MomentFolder::new(&moments, shape, &finish.reduced, masked));
-                    execute::<Complex64>(program, inputs, shape, start, |tile| {
-                        let (real, imaginary) = parts_of(tile, moments.skip_nan);
-                        folder.consume(&real);
-                        other.consume(&imaginary);
-                    })?;
+                    let both = BothMoments { real: folder(), imaginary: folder(), skip_nan: moments.skip_nan };
+                    boxed::<Complex64>(Into { op, finish: finish.clone(), folder: both })
                 }
-                _ => return other(),
+                _ => other(),
             }
-            finish.block(op, folder.finish(imaginary), shape)
         }
     }
 }

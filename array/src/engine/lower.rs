@@ -13,13 +13,13 @@
 //! differs from block to block follows from the block's number.
 
 use std::borrow::Cow;
-
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use arras_core::{BoxError, Func, Graph, GridBuilder, Inputs, Kernel, Layer, Name, Sizes, Value};
+use arras_core::{BoxError, Func, Graph, GridBuilder, Inputs, Kernel, Layer, Name, Sizes, Tokenizer, Value};
 use ndarray::{ArrayD, IxDyn};
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use crate::elementwise::map::Function;
 use crate::engine::block::Block;
@@ -27,8 +27,8 @@ use crate::engine::blockwise::stage;
 use crate::engine::chunks::{Chunking, Shape, starts};
 use crate::engine::dtype::{DType, Element, with_dtype};
 use crate::engine::expr::{Expr, Kind};
-use crate::engine::fold::{CombineKernel, Finish, reduce_block};
-use crate::engine::program::{Action, Fusion, Program, Step, compile, compile_masked};
+use crate::engine::fold::{CombineKernel, Finish, Partials, reduce_block};
+use crate::engine::program::{Action, Fusion, Program, Step, compile, is_step};
 use crate::engine::tile::execute;
 use crate::reductions::reduce::ReduceOp;
 use crate::shape::rechunk::{RechunkKernel, parts, stages};
@@ -40,6 +40,7 @@ pub(crate) const SPLIT_EVERY: usize = 16;
 /// The tasks of an expression, those of its inputs first. With `fuse` off every operation is a layer of its own.
 pub(crate) fn lower(root: &Arc<Expr>, fuse: bool) -> Graph {
     let mut graph = Graph::new();
+    let survey = if fuse { Survey::of(root) } else { Survey::default() };
     enum Visit {
         Expr(Arc<Expr>),
         Insert(Vec<Layer>),
@@ -47,10 +48,17 @@ pub(crate) fn lower(root: &Arc<Expr>, fuse: bool) -> Graph {
     let mut stack = vec![Visit::Expr(Arc::clone(root))];
     while let Some(visit) = stack.pop() {
         match visit {
-            Visit::Insert(layers) => layers.into_iter().for_each(|layer| graph.insert_layer(layer)),
+            Visit::Insert(layers) => {
+                for layer in layers {
+                    // Partial results of several reductions come with each of them.
+                    if graph.layer(layer.name()).is_none() {
+                        graph.insert_layer(layer);
+                    }
+                }
+            }
             Visit::Expr(expr) if graph.layer(&expr.name).is_some() => {}
             Visit::Expr(expr) => {
-                let (layers, inputs) = layers_of(&expr, fuse);
+                let (layers, inputs) = layers_of(&expr, &survey, fuse);
                 stack.push(Visit::Insert(layers));
                 stack.extend(inputs.into_iter().rev().map(Visit::Expr));
             }
@@ -59,19 +67,59 @@ pub(crate) fn lower(root: &Arc<Expr>, fuse: bool) -> Graph {
     graph
 }
 
+/// What has to be known of a whole expression before its nodes become layers.
+#[derive(Default)]
+struct Survey {
+    /// Draws that have tasks of their own, as something reads them that does not fuse: all read those, as drawing takes longer.
+    stored: HashSet<Name>,
+    /// Reductions of the same elements over the same axes: each with all of its kind, itself among them. One pass over the elements makes the partial results of all.
+    together: HashMap<Name, Arc<[Arc<Expr>]>>,
+}
+
+impl Survey {
+    fn of(root: &Arc<Expr>) -> Survey {
+        let mut survey = Survey::default();
+        let mut reductions: HashMap<(Name, Option<Name>, &[bool]), Vec<Arc<Expr>>> = HashMap::new();
+        let mut seen: HashSet<&Name> = HashSet::new();
+        let mut stack = vec![root];
+        while let Some(expr) = stack.pop() {
+            if !seen.insert(&expr.name) {
+                continue;
+            }
+            let inputs = expr.inputs();
+            if let Kind::Reduce { axes, mask, input, .. } = &expr.kind {
+                let mask = mask.as_ref().map(|mask| mask.name.clone());
+                reductions.entry((input.name.clone(), mask, axes)).or_default().push(Arc::clone(expr));
+            } else if !is_step(expr) {
+                survey.stored.extend(inputs.iter().filter(|input| matches!(input.kind, Kind::Draws(_))).map(|input| input.name.clone()));
+            }
+            // The first input is visited first, so that the order is that of the expression.
+            stack.extend(inputs.into_iter().rev());
+        }
+        for mut group in reductions.into_values().filter(|group| group.len() > 1) {
+            // The order must not depend on which of them another expression has besides.
+            group.sort_by(|a, b| a.name.as_str().cmp(b.name.as_str()));
+            let group: Arc<[Arc<Expr>]> = group.into();
+            survey.together.extend(group.iter().map(|expr| (expr.name.clone(), Arc::clone(&group))));
+        }
+        survey
+    }
+}
+
 /// The layers of one node, and the nodes that they read.
-fn layers_of(expr: &Arc<Expr>, fuse: bool) -> (Vec<Layer>, Vec<Arc<Expr>>) {
+fn layers_of(expr: &Arc<Expr>, survey: &Survey, fuse: bool) -> (Vec<Layer>, Vec<Arc<Expr>>) {
+    let is_stored = |expr: &Expr| survey.stored.contains(&expr.name);
     match &expr.kind {
         Kind::Values(values) => (vec![Layer::values(expr.name.clone(), &expr.chunks.grid(), values.to_vec())], Vec::new()),
         Kind::Full(_) | Kind::Iota(_) | Kind::Draws(_) | Kind::Elementwise { .. } => {
-            let (program, inputs) = compile(expr, if fuse { Fusion::Region } else { Fusion::Root });
-            let kernel = RegionKernel::new(program, expr.chunks.clone(), None);
+            let (program, inputs) = compile(expr, None, if fuse { Fusion::Region } else { Fusion::Root }, is_stored);
+            let kernel = RegionKernel::new(program, expr.chunks.clone(), SmallVec::new());
             (vec![region_layer(expr.name.clone(), &expr.chunks.grid(), &expr.chunks, &inputs, kernel, sizes(expr))], inputs)
         }
         Kind::Reduce { op, axes, keepdims, split_every, mask, input } => {
-            let (program, inputs) = compile_masked(input, mask.as_ref(), if fuse { Fusion::Region } else { Fusion::None });
+            let (program, inputs) = compile(input, mask.as_ref(), if fuse { Fusion::Region } else { Fusion::None }, is_stored);
             let reduction = Reduction { op: *op, axes, keepdims: *keepdims, split_every: *split_every };
-            (reduction.layers(expr, input, program, &inputs), inputs)
+            (reduction.layers(expr, input, program, &inputs, survey.together.get(&expr.name).map(|group| &**group)), inputs)
         }
         Kind::Slice { items, input } => (vec![slice_layer(expr, items, input)], vec![Arc::clone(input)]),
         Kind::Transpose { axes, input } => {
@@ -225,26 +273,49 @@ struct Reduction<'a> {
 }
 
 impl Reduction<'_> {
-    /// Partial results of each block, then rounds that combine them, `split_every` at a time, along the reduced axes in row-major order.
-    fn layers(&self, expr: &Expr, input: &Expr, program: Program, inputs: &[Arc<Expr>]) -> Vec<Layer> {
+    /// Partial results of each block, then rounds that combine them, `split_every` at a time, along the reduced axes in row-major order. The partial results of reductions that
+    /// go together are one layer, which each of them brings.
+    fn layers(&self, expr: &Expr, input: &Expr, program: Program, inputs: &[Arc<Expr>], together: Option<&[Arc<Expr>]>) -> Vec<Layer> {
         let &Reduction { op, axes, keepdims, split_every } = self;
         let partial = op.partial(input.dtype);
         let chunks = &input.chunks;
         let finish = |keep, last| Finish { reduced: SmallVec::from_slice(axes), keep, last };
-        if n_partials(chunks, axes) == 1 {
+        if together.is_none() && n_partials(chunks, axes) == 1 {
             // Each block is a result of its own. The grids differ in axes of length 1 at most, so flat positions agree.
-            let kernel = RegionKernel::new(program, chunks.clone(), Some((op, finish(keepdims, true))));
+            let kernel = RegionKernel::new(program, chunks.clone(), smallvec![(op, finish(keepdims, true))]);
             let layer = region_layer(expr.name.clone(), &expr.chunks.grid(), chunks, inputs, kernel, sizes(expr));
             return vec![layer];
         }
-        let partial_name = stage(expr, "partial");
-        let kernel = RegionKernel::new(program, chunks.clone(), Some((op, finish(true, false))));
-        let partial_sizes = sizes_of(&partial_chunks(chunks, axes), partial.size());
+        let ops: SmallVec<[ReduceOp; 1]> = together.map_or_else(|| smallvec![op], |group| group.iter().map(|expr| reduce_op(expr)).collect());
+        let (partial_name, which) = match together {
+            None => (stage(expr, "partial"), 0),
+            Some(group) => {
+                let mut token = Tokenizer::new();
+                group.iter().for_each(|expr| {
+                    token.text(expr.name.as_str());
+                });
+                let operation = ops.iter().map(|op| op.name()).collect::<Vec<_>>().join("+") + "-partial";
+                let which = group.iter().position(|other| other.name == expr.name).expect("a reduction is among its own");
+                (Name::from_token(&operation, token.finish()), which)
+            }
+        };
+        let kernel = RegionKernel::new(program, chunks.clone(), ops.iter().map(|&op| (op, finish(true, false))).collect());
+        let size = ops.iter().map(|op| op.partial(input.dtype).size()).sum();
+        let partial_sizes = sizes_of(&partial_chunks(chunks, axes), size);
         let mut layers = vec![region_layer(partial_name.clone(), &chunks.grid(), chunks, inputs, kernel, partial_sizes)];
-        let kernel =
-            |is_last: bool| Func::kernel(CombineKernel { op, dtype: partial.dtype, finish: is_last.then(|| finish(keepdims, true)) });
+        let kernel = |is_last: bool| {
+            let finish = is_last.then(|| finish(keepdims, true));
+            Func::kernel(CombineKernel { op, dtype: partial.dtype, which: which as u32, finish })
+        };
         layers.extend(rounds(expr, partial_name, chunks, axes, split_every, Some(partial.size()), kernel));
         layers
+    }
+}
+
+fn reduce_op(expr: &Expr) -> ReduceOp {
+    match expr.kind {
+        Kind::Reduce { op, .. } => op,
+        _ => unreachable!("only reductions go together"),
     }
 }
 
@@ -334,15 +405,16 @@ pub(crate) fn rounds(
 struct RegionKernel {
     program: Program,
     chunks: Chunking,
-    reduce: Option<(ReduceOp, Finish)>,
+    /// The reductions that consume it, over the same axes.
+    reduce: SmallVec<[(ReduceOp, Finish); 1]>,
     /// Where the chunks of each axis start; needed by draws and positions only.
     starts: Vec<Vec<usize>>,
 }
 
 impl RegionKernel {
-    fn new(program: Program, chunks: Chunking, reduce: Option<(ReduceOp, Finish)>) -> RegionKernel {
+    fn new(program: Program, chunks: Chunking, reduce: SmallVec<[(ReduceOp, Finish); 1]>) -> RegionKernel {
         let placed = program.steps.iter().any(|step| matches!(step.action, Action::Draw(_) | Action::Count(_)));
-        let positions = matches!(reduce, Some((ReduceOp::Position { .. }, _)));
+        let positions = reduce.iter().any(|(op, _)| matches!(op, ReduceOp::Position { .. }));
         let starts = if placed || positions { chunks.axes().iter().map(|axis| starts(axis)).collect() } else { Vec::new() };
         RegionKernel { program, chunks, reduce, starts }
     }
@@ -365,7 +437,7 @@ impl Kernel for RegionKernel {
                 names.push(name);
             }
         }
-        names.extend(self.reduce.as_ref().map(|(op, _)| op.name()));
+        names.extend(self.reduce.iter().map(|(op, _)| op.name()));
         match names.len() {
             0 => "full".into(),
             1..=8 => names.join("+").into(),
@@ -384,16 +456,9 @@ impl Kernel for RegionKernel {
     /// By its elements and steps: what it draws is not read, and what it reduces is not written.
     fn nanoseconds(&self, block: u32) -> Option<u64> {
         let elements: usize = self.chunks.block_shape(&self.chunks.index_of(block)).iter().product();
-        // Measured, in quarters of a nanosecond: a draw takes about 1 ns an element, a cheap step in the cache a quarter.
-        let quarters = |action: &Action| match action {
-            Action::Draw(_) => 4,
-            Action::Apply(operation) => operation.quarters(),
-            Action::Count(_) => 1,
-            Action::Absorbed => 0,
-        };
-        let steps: u64 = self.program.steps.iter().map(|step| quarters(&step.action)).sum();
+        let steps: u64 = self.program.steps.iter().map(Step::quarters).sum();
         // Besides, each element is read, reduced or written.
-        Some((elements as u64).saturating_mul(steps + 4) / 4)
+        Some((elements as u64).saturating_mul(steps + 4 * self.reduce.len().max(1) as u64) / 4)
     }
 
     fn run(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
@@ -401,8 +466,9 @@ impl Kernel for RegionKernel {
         let shape = self.chunks.block_shape(&index);
         let start: Shape = self.starts.iter().zip(&index).map(|(starts, &i)| starts[i]).collect();
         let blocks = (0..inputs.len()).map(|i| inputs.get::<Block>(i)).collect::<arras_core::Result<SmallVec<[&Block; 4]>>>()?;
-        if let Some((op, finish)) = &self.reduce {
-            return Ok(Value::measured(reduce_block(*op, &self.program, &blocks, &self.chunks, &index, &start, finish)?));
+        if !self.reduce.is_empty() {
+            let mut reduced = reduce_block(&self.reduce, &self.program, &blocks, &self.chunks, &index, &start)?;
+            return Ok(if reduced.len() == 1 { Value::measured(reduced.remove(0)) } else { Value::measured(Partials(reduced)) });
         }
         with_dtype!(self.program.dtype, T => {
             let mut elements: Vec<T> = Vec::with_capacity(shape.iter().product());

@@ -132,7 +132,8 @@ fn transpose_here(input: &Arc<Expr>, axes: &Vec<usize>) -> Result<Option<Arc<Exp
         Kind::Elementwise { .. } => return Ok(None),
         Kind::Full(scalar) => full(*scalar, chunks),
         Kind::Iota(positions) => iota(positions.transpose(axes), chunks),
-        Kind::Draws(draws) => {
+        // Draws come in rows: those of columns, each from another place in the stream, would take many times as long as turning a block around.
+        Kind::Draws(draws) if axes.last() == Some(&(axes.len() - 1)) => {
             let strides = axes.iter().map(|&axis| draws.strides[axis]).collect();
             random(Draws { strides, ..draws.clone() }, chunks)
         }

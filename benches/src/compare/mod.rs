@@ -15,6 +15,7 @@ mod report;
 mod rows_array;
 mod rows_cluster;
 mod rows_memory;
+mod rows_pi;
 mod rows_tasks;
 
 pub use error::{Error, Result};
@@ -22,11 +23,14 @@ pub use peer::Peer;
 pub use python::Python;
 pub use report::{Outcome, Report, bar};
 
+use ndarray::ArcArray1;
+use rayon::prelude::*;
 use serde_json::Value;
 
 /// All rows, in the order in which they run.
 pub fn rows() -> Vec<Row> {
     let mut rows = rows_tasks::rows();
+    rows.extend(rows_pi::rows());
     rows.extend(rows_array::rows());
     rows.extend(rows_memory::rows());
     rows.extend(rows_cluster::rows());
@@ -165,4 +169,34 @@ impl Setting {
         let mut peer = python.start(script, self.threads)?;
         Ok(Some(Box::new(move || Ok(peer.run(case, &parameters)? * scale))))
     }
+}
+
+/// What is asked of ours against a peer.
+#[derive(Debug, Clone, Copy)]
+enum Bar {
+    /// At most so many times the peer's time.
+    AtMost(f64),
+    /// At least so many times as fast.
+    TimesAsFast(f64),
+}
+
+impl Bar {
+    fn verdict(self, ours_s: f64, peer_s: f64) -> String {
+        match self {
+            Bar::AtMost(limit) => bar(ours_s / peer_s, " of its time", ..=limit),
+            Bar::TimesAsFast(limit) => bar(peer_s / ours_s, "x as fast", limit..),
+        }
+    }
+}
+
+/// Uniform numbers in [-1, 1), each a function of the seed and its place (SplitMix64 as a counter-based generator).
+fn uniform(seed: u64, n: usize) -> ArcArray1<f64> {
+    let value = |i: usize| {
+        let mut z = (i as u64 + 1).wrapping_add(seed << 40).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        let unit = ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64;
+        2.0 * unit - 1.0
+    };
+    ArcArray1::from_vec((0..n).into_par_iter().map(value).collect())
 }

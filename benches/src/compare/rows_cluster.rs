@@ -14,7 +14,7 @@ use arras_scheduler::{Compute, Processes, Threads};
 use ndarray::{ArcArray, IxDyn};
 use serde_json::json;
 
-use super::{Contest, Error, Result, Rival, Row, Setting, bar};
+use super::{Bar, Contest, Error, Result, Rival, Row, Setting, bar};
 
 pub(super) fn rows() -> Vec<Row> {
     vec![
@@ -62,15 +62,6 @@ fn processes(setting: &Setting) -> Result<Option<Contest>> {
     Ok(Some(Contest { ours: Box::new(ours), peer: None, detail: Box::new(detail) }))
 }
 
-/// What is asked of ours against Dask.
-#[derive(Clone, Copy)]
-enum Bar {
-    /// At least so many times as fast.
-    TimesAsFast(f64),
-    /// At most so many times the peer's time.
-    AtMost(f64),
-}
-
 /// A row against a case of `peers/cluster.py`.
 fn against_dask(
     setting: &Setting,
@@ -82,12 +73,7 @@ fn against_dask(
 ) -> Result<Option<Contest>> {
     parameters["address"] = json!(client.address());
     let peer = setting.python_peer("cluster.py", case, parameters, 1.0)?;
-    let detail = move |ours_s: f64, peer_s: Option<f64>| {
-        Ok(peer_s.map_or_else(String::new, |peer_s| match asked {
-            Bar::TimesAsFast(times) => bar(peer_s / ours_s, "x as fast", times..),
-            Bar::AtMost(times) => bar(ours_s / peer_s, " of the peer's time", ..=times),
-        }))
-    };
+    let detail = move |ours_s: f64, peer_s: Option<f64>| Ok(peer_s.map_or_else(String::new, |peer_s| asked.verdict(ours_s, peer_s)));
     Ok(Some(Contest { ours: Box::new(ours), peer, detail: Box::new(detail) }))
 }
 
@@ -181,11 +167,12 @@ fn word_count(setting: &Setting) -> Result<Option<Contest>> {
     if setting.quick {
         files.truncate(2);
     }
-    let count = |client: &Client, files: &[PathBuf]| -> Result<(f64, usize)> {
+    let count = |client: &Client, files: &[PathBuf]| -> Result<(f64, u64)> {
         seconds(|| {
             let lines = Bag::read_text(files).map_err(arras_core::Error::collection)?;
             let words = lines.flat_map(|line: &String| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
-            Ok(words.frequencies().compute_with(client)?.len())
+            // How many there are: as many of Python's objects in one list are more than a worker of Dask's can hold.
+            Ok(words.frequencies().count().compute_with(client)?)
         })
     };
     // Also tells the peer what is right.

@@ -9,7 +9,7 @@ use ndarray::ArcArray1;
 use rayon::prelude::*;
 use serde_json::json;
 
-use super::{Contest, Result, Rival, Row, Setting, Timed, bar};
+use super::{Bar, Contest, Result, Rival, Row, Setting, Timed, uniform};
 
 const CHUNK: usize = 1_000_000;
 
@@ -26,15 +26,6 @@ pub(super) fn rows() -> Vec<Row> {
     ]
 }
 
-/// What is asked of ours against a peer.
-#[derive(Clone, Copy)]
-enum Bar {
-    /// At most so many times the peer's time.
-    AtMost(f64),
-    /// At least so many times as fast.
-    TimesAsFast(f64),
-}
-
 /// The coordinates of the points, uniform in [-1, 1). Clones share their memory: both sides of a row read the same.
 #[derive(Clone)]
 struct Points {
@@ -45,24 +36,12 @@ struct Points {
 impl Points {
     fn new(setting: &Setting) -> Points {
         let n = n_points(setting);
-        Points { x: coordinates(1, n), y: coordinates(2, n) }
+        Points { x: uniform(1, n), y: uniform(2, n) }
     }
 }
 
 fn n_points(setting: &Setting) -> usize {
     if setting.quick { 10_000_000 } else { 100_000_000 }
-}
-
-/// Uniform numbers in [-1, 1), each a function of the seed and its place (SplitMix64 as a counter-based generator).
-fn coordinates(seed: u64, n: usize) -> ArcArray1<f64> {
-    let uniform = |i: usize| {
-        let mut z = (i as u64 + 1).wrapping_add(seed << 40).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        let unit = ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64;
-        2.0 * unit - 1.0
-    };
-    ArcArray1::from_vec((0..n).into_par_iter().map(uniform).collect())
 }
 
 /// A row whose peer is a case of `peers/pi.py`. Without Python there is nothing to say: the row before it states ours.
@@ -92,11 +71,7 @@ fn contest(points: Points, peer: Timed, setting: &Setting, asked: Bar) -> Result
         detail: Box::new(move |ours_s, peer_s| {
             let ours = format!("{:.2} ns a point", ours_s * 1e9 / n);
             let Some(peer_s) = peer_s else { return Ok(ours) };
-            let verdict = match asked {
-                Bar::AtMost(limit) => bar(ours_s / peer_s, " of its time", ..=limit),
-                Bar::TimesAsFast(limit) => bar(peer_s / ours_s, "x as fast", limit..),
-            };
-            Ok(format!("{ours}, the peer {:.2}; {verdict}", peer_s * 1e9 / n))
+            Ok(format!("{ours}, the peer {:.2}; {}", peer_s * 1e9 / n, asked.verdict(ours_s, peer_s)))
         }),
     })
 }
