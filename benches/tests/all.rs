@@ -3,6 +3,7 @@
 mod all {
     mod climate_agrees_with_xarray;
     mod graphs_are_what_they_say;
+    mod owners_read_what_is_written;
     mod peers_answer_or_fail_clearly;
     mod python_environment_is_made_once;
     mod reports;

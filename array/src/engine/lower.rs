@@ -286,7 +286,8 @@ impl Reduction<'_> {
             let layer = region_layer(expr.name.clone(), &expr.chunks.grid(), chunks, inputs, kernel, sizes(expr));
             return vec![layer];
         }
-        let ops: SmallVec<[ReduceOp; 1]> = together.map_or_else(|| smallvec![op], |group| group.iter().map(|expr| reduce_op(expr)).collect());
+        let ops: SmallVec<[ReduceOp; 1]> =
+            together.map_or_else(|| smallvec![op], |group| group.iter().map(|expr| reduce_op(expr)).collect());
         let (partial_name, which) = match together {
             None => (stage(expr, "partial"), 0),
             Some(group) => {

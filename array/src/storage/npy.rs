@@ -332,13 +332,29 @@ pub(crate) fn read_whole(file: &mut File, dtype: DType, shape: &[usize]) -> Resu
     if (header.dtype, &*header.shape) != (dtype, shape) {
         return Err(format!("it holds {} of shape {:?} instead of {dtype} of shape {shape:?}", header.dtype, header.shape).into());
     }
-    let mut bytes = vec![0u8; shape.iter().product::<usize>() * dtype.size()];
-    read_at(file, &mut bytes, header.offset)?;
-    swap(&mut bytes, header.swapped, dtype);
     with_dtype!(dtype, T => {
+        let elements = elements::<T>(shape.iter().product(), header.swapped, |bytes| read_at(file, bytes, header.offset))?;
         let order = IxDyn(shape).set_f(header.fortran);
-        Ok(T::into_block(ArrayD::from_shape_vec(order, T::of_little_endian(&bytes))?.into_shared()))
+        Ok(T::into_block(ArrayD::from_shape_vec(order, elements)?.into_shared()))
     })
+}
+
+/// So many elements, of bytes that are read to where they will be, if they can be: 128 MiB take 135 to 270 ms so, 270 to 310 copied from a mapped file, 470 to 520 copied from a buffer.
+fn elements<T: Element>(n: usize, swapped: bool, read: impl FnOnce(&mut [u8]) -> io::Result<()>) -> io::Result<Vec<T>> {
+    let mut elements = vec![T::default(); n];
+    match T::little_endian_mut(&mut elements) {
+        Some(bytes) => {
+            read(bytes)?;
+            swap(bytes, swapped, T::DTYPE);
+        }
+        None => {
+            let mut bytes = vec![0; n * T::DTYPE.size()];
+            read(&mut bytes)?;
+            swap(&mut bytes, swapped, T::DTYPE);
+            elements = T::of_little_endian(&bytes);
+        }
+    }
+    Ok(elements)
 }
 
 /// A file of all elements of a block.
@@ -389,13 +405,18 @@ impl Kernel for NpyKernel {
         let size = self.dtype.size();
         let at = BlockLocation::of(&self.chunks, inputs.block());
         let (run, positions) = runs(&self.chunks, &at);
-        let mut bytes = vec![0u8; positions.len() * run * size];
         let mut file = File::open(&self.file.path).map_err(at_path(&self.file.path))?;
-        for (part, position) in bytes.chunks_exact_mut((run * size).max(1)).zip(positions) {
-            read_at(&mut file, part, self.file.offset + (position * size) as u64).map_err(at_path(&self.file.path))?;
-        }
-        swap(&mut bytes, self.file.swapped, self.dtype);
-        with_dtype!(self.dtype, T => Ok(value(ArrayD::from_shape_vec(IxDyn(&at.shape), T::of_little_endian(&bytes))?)))
+        let n = positions.len() * run;
+        let mut read = |bytes: &mut [u8]| {
+            for (part, position) in bytes.chunks_exact_mut((run * size).max(1)).zip(&positions) {
+                read_at(&mut file, part, self.file.offset + (position * size) as u64)?;
+            }
+            Ok(())
+        };
+        with_dtype!(self.dtype, T => {
+            let elements = elements::<T>(n, self.file.swapped, &mut read).map_err(at_path(&self.file.path))?;
+            Ok(value(ArrayD::from_shape_vec(IxDyn(&at.shape), elements)?))
+        })
     }
 }
 

@@ -123,3 +123,35 @@ fn an_array_without_elements_is_stored_too() {
     Array::<i64>::zeros([0; 0], 2).unwrap().store(Notes::of("no axes")).compute().unwrap();
     assert_eq!(told("no axes"), ["create i64 [] []", "write [] at []: 0", "finish"]);
 }
+
+/// A disk that takes no more, as far as one can be had without being somebody special: no file of this test's second run may have more than four kilobytes.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_is_an_error_that_names_the_file_and_nothing_is_left() {
+    let folder = super::npy::Folder::new("sinks", "full");
+    let executable = std::env::current_exe().unwrap();
+    let script =
+        format!("trap '' XFSZ; ulimit -f 8; exec '{}' --exact all::sinks::with_a_full_disk --ignored --nocapture", executable.display());
+    let output = std::process::Command::new("sh").args(["-c", &script]).env("ARRAS_TEST_FULL", &folder.0).output().unwrap();
+    let text = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    assert_eq!(folder.names(), ["x.npy"]);
+}
+
+#[cfg(unix)]
+#[test]
+#[ignore = "run by the test above, with a limit"]
+fn with_a_full_disk() {
+    let folder = std::path::PathBuf::from(std::env::var_os("ARRAS_TEST_FULL").expect("run by the test above"));
+    let random = arras_array::Rng::seed(1).uniform(0.0, 1.0, [4_000], 1_000).unwrap();
+    Array::<f64>::ones([100], 10).unwrap().to_npy(folder.join("x.npy")).compute().unwrap();
+    let before = std::fs::read(folder.join("x.npy")).unwrap();
+    let mut runs = vec![("x.npy", random.to_npy(folder.join("x.npy"))), ("stack", random.to_npy_stack(folder.join("stack"), 0))];
+    #[cfg(feature = "zarr")]
+    runs.push(("x.zarr", random.to_zarr(folder.join("x.zarr"))));
+    for (name, run) in runs.drain(..) {
+        let error = run.compute_with(&Threads::new(2)).unwrap_err().to_string();
+        assert!(error.contains(name) && error.contains("File too large"), "{error}");
+    }
+    assert_eq!(std::fs::read(folder.join("x.npy")).unwrap(), before);
+}

@@ -155,6 +155,8 @@ fn arrays_lie_in_groups() {
     }
     let error = Zarr::open(root.join("a")).unwrap_err().to_string();
     assert!(error.contains("it is a group, not an array"), "{error}");
+    let error = ramp().store(ZarrSink::at(&root).unwrap().path("a/y/inside")).compute().unwrap_err().to_string();
+    assert!(error.contains("it is an array, which holds no others"), "{error}");
     // A group is not replaced by an array.
     let error = ramp().store(ZarrSink::at(&root).unwrap().path("a").overwrite(true)).compute().unwrap_err().to_string();
     assert!(error.contains("no Zarr array"), "{error}");

@@ -378,6 +378,6 @@ fn is_group(path: &Path) -> bool {
     path.join(".zgroup").is_file() || fs::read(path.join("zarr.json")).is_ok_and(|text| says_group(&text))
 }
 
-fn says_group(text: &[u8]) -> bool {
+pub(super) fn says_group(text: &[u8]) -> bool {
     serde_json::from_slice::<serde_json::Value>(text).is_ok_and(|json| json["node_type"] == "group")
 }

@@ -180,6 +180,10 @@ impl Zarr {
     ///
     /// A stored chunk is decompressed once for each block that it lies in: blocks of whole chunks are read fastest.
     ///
+    /// Each call makes an array of its own, which is read on its own. Where an array that does not fit into memory is used twice, and the first use must end before the second begins, as
+    /// in `(&x - x.mean_axis(0)) / x.std_axis(0, 0)`, take another for the second: `(again - x.mean_axis(0)) / x.std_axis(0, 0)` reads every block twice and holds few of them, where
+    /// the first form keeps them all in between.
+    ///
     /// A run fails if a chunk cannot be read or is broken; one that is missing is full of the fill value.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use zarrs::array::ArrayBytes;
 
 use super::metadata::{Compressor, New, zero};
-use super::place::{Place, Staged};
+use super::place::{Place, Staged, says_group};
 use super::read::{Description, Once, Opened, Zarr, aligned, common, elements, options, touched};
 use crate::array::Array;
 use crate::creation::sources::BlockLocation;
@@ -341,7 +341,15 @@ impl ChunkSink for ZarrSink {
     fn create(&self, array: &SinkArray) -> Result<(), BoxError> {
         match &self.region {
             Some(start) => self.region_of(array, start).map(|_| ())?,
-            None => self.staged(array).create(self.overwrite)?,
+            None => {
+                for group in self.parents() {
+                    let array = group.get("zarr.json")?.is_some_and(|text| !says_group(&text)) || group.get(".zarray")?.is_some();
+                    if array {
+                        return Err(format!("{group}: it is an array, which holds no others").into());
+                    }
+                }
+                self.staged(array).create(self.overwrite)?;
+            }
         }
         Ok(())
     }
@@ -377,11 +385,15 @@ impl ChunkSink for ZarrSink {
 }
 
 impl ZarrSink {
-    /// Makes the groups on the way to the array, where there are none.
-    fn groups(&self) -> Result<(), BoxError> {
+    /// The groups on the way to the array.
+    fn parents(&self) -> Vec<Place> {
         let names: Vec<&str> = self.path.split('/').filter(|name| !name.is_empty()).collect();
-        for depth in 0..names.len() {
-            let group = self.root.below(&names[..depth].join("/"));
+        (0..names.len()).map(|depth| self.root.below(&names[..depth].join("/"))).collect()
+    }
+
+    /// Makes them, where there are none.
+    fn groups(&self) -> Result<(), BoxError> {
+        for group in self.parents() {
             let there = |key: &str| group.get(key).map(|bytes| bytes.is_some());
             if there("zarr.json")? || there(".zgroup")? {
                 continue;
