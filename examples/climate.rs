@@ -167,7 +167,7 @@ mod figure {
             .bold_line_style(QUIET.mix(0.3))
             .axis_style(QUIET)
             .x_label_formatter(&|year| format!("{year:.0}"))
-            .y_label_formatter(&|kelvin| format!("{kelvin:+.0} K"))
+            .y_label_formatter(&|kelvin| if kelvin.abs() < 0.5 { "0 K".to_owned() } else { format!("{kelvin:+.0} K") })
             .label_style(("sans-serif", 20).into_font().color(&INK))
             .draw()?;
         for (scenario, colour) in scenarios.iter().zip(LINES) {

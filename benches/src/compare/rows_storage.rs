@@ -69,8 +69,8 @@ fn standardise(setting: &Setting) -> Result<Contest> {
         detail: Box::new(move |ours_s, _| {
             let held = bar(peak_gib.get(), " GiB resident at most", ..=MOST_GIB);
             Ok(format!(
-                "{held}: {gigabytes:.0} GB ({:.2} GB on disk) read twice and written at {:.0} MB/s, after being generated at {:.0} MB/s",
-                on_disk as f64 / 1e9,
+                "{held}: {gigabytes:.0} GB ({:.0} MB on disk) read twice and written at {:.0} MB/s, after being generated at {:.0} MB/s",
+                on_disk as f64 / 1e6,
                 gigabytes * 1e3 / ours_s,
                 gigabytes * 1e3 / generated_s,
             ))

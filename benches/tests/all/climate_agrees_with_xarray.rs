@@ -7,7 +7,7 @@ use std::process::Command;
 use arras_benches::compare::Python;
 
 #[path = "../../../examples/climate.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, unreachable_pub)]
 mod climate;
 
 #[derive(serde::Deserialize)]
