@@ -55,12 +55,13 @@ fn what_goes_wrong_is_named() {
     }
     let root = tempfile::tempdir().unwrap();
     let server = Server::start(root.path()).unwrap();
-    let objects = open(&server, "s3://nowhere/x");
-    let error = objects.put("c/0", b"1".to_vec()).unwrap_err();
-    assert!(matches!(&error, Error::Store { object, .. } if object == "s3://nowhere/x/c/0"), "{error}");
     // A wrong secret.
     let wrong =
         server.environment().map(|(name, value)| (name.to_owned(), if name.contains("SECRET") { "guess".to_owned() } else { value }));
-    let error = Objects::open_with("s3://nowhere/x", wrong).unwrap().get("c/0").unwrap_err();
-    assert!(error.to_string().starts_with("s3://nowhere/x/c/0: "), "{error}");
+    let objects = Objects::open_with("s3://bucket/x", wrong).unwrap();
+    for error in [objects.get("c/0").unwrap_err(), objects.put("c/0", b"1".to_vec()).unwrap_err(), objects.delete("c/0").unwrap_err()] {
+        assert!(matches!(&error, Error::Store { object, .. } if object == "s3://bucket/x/c/0"), "{error}");
+        assert!(error.to_string().starts_with("s3://bucket/x/c/0: "), "{error}");
+    }
+    assert!(objects.list("").unwrap_err().to_string().starts_with("s3://bucket/x: "));
 }
