@@ -80,3 +80,8 @@ pub use shape::broadcast::{broadcast_arrays, unify_chunks};
 pub use shape::concatenate::{concatenate, stack};
 pub use shape::join::{block, column_stack, dstack, hstack, vstack};
 pub use shape::pad::{Pad, PadStatistic};
+#[cfg(feature = "hdf5")]
+pub use storage::netcdf::Dataset;
+pub use storage::sink::{ChunkSink, SinkArray};
+#[cfg(feature = "zarr")]
+pub use storage::zarr::{Compressor, Zarr, ZarrSink};

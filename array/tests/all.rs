@@ -17,7 +17,10 @@ mod all {
     mod map;
     mod masked;
     mod measures;
+    #[cfg(feature = "hdf5")]
+    mod netcdf;
     mod npy;
+    mod npy_stack;
     mod numpy;
     mod operations;
     mod options;
@@ -29,6 +32,9 @@ mod all {
     mod reductions;
     mod sets;
     mod shapes;
+    mod sinks;
     mod slicing;
     mod text;
+    #[cfg(feature = "zarr")]
+    mod zarr;
 }

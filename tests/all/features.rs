@@ -33,6 +33,18 @@ fn each_feature_brings_its_crate_alone() {
 }
 
 #[test]
+fn storage_brings_no_network_unless_asked() {
+    let network = ["object_store v", "reqwest v", "tokio v"];
+    for feature in ["zarr", "hdf5"] {
+        let tree = tree(&["--no-default-features", "--features", feature]);
+        assert!(network.iter().all(|name| !tree.contains(name)), "{feature}: {tree}");
+    }
+    assert!(tree(&["--no-default-features", "--features", "cloud"]).contains("object_store v"));
+    let default = tree(&[]);
+    assert!(["zarrs v", "netcdf-reader v", "plotters v"].iter().all(|name| !default.contains(name)), "{default}");
+}
+
+#[test]
 fn the_dask_engine_brings_no_crate() {
     assert_eq!(tree(&["--no-default-features"]), tree(&["--no-default-features", "--features", "dask"]));
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::chunks::Chunking;
+
 /// Which block a function is called for: of the array whose blocks it gets; of the array that it makes, where it gets blocks of none or of several.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -12,4 +14,13 @@ pub struct BlockLocation {
     pub start: Vec<usize>,
     /// The shape of the block that the function is to return.
     pub shape: Vec<usize>,
+}
+
+impl BlockLocation {
+    /// Where the block at a flat position lies.
+    pub(crate) fn of(chunks: &Chunking, flat: u32) -> BlockLocation {
+        let index = chunks.index_of(flat);
+        let start = chunks.axes().iter().zip(&index).map(|(chunks, &i)| chunks[..i].iter().sum()).collect();
+        BlockLocation { start, shape: chunks.block_shape(&index).to_vec(), index: index.to_vec() }
+    }
 }

@@ -152,10 +152,7 @@ impl Kernel for MadeByKernel {
         true
     }
     fn run(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
-        let index = self.chunks.index_of(inputs.block());
-        let start = self.chunks.axes().iter().zip(&index).map(|(chunks, &i)| chunks[..i].iter().sum()).collect();
-        let location = BlockLocation { start, shape: self.chunks.block_shape(&index).to_vec(), index: index.to_vec() };
-        let location = Value::new(location);
+        let location = Value::new(BlockLocation::of(&self.chunks, inputs.block()));
         let made = self.func.call(&Inputs::new(&[&location], inputs.block()))?;
         let wanted = &location.get::<BlockLocation>()?.shape;
         checked(made, self.dtype, wanted)

@@ -34,6 +34,11 @@ macro_rules! block {
                 match self { $(Block::$v(array) => array.shape(),)* }
             }
 
+            /// The elements, if they are of this type.
+            pub fn get<T: Element>(&self) -> Option<&ArcArray<T, IxDyn>> {
+                T::of_block(self)
+            }
+
             /// The block with another arrangement of the same elements.
             pub(crate) fn map_view(&self, view: &impl View) -> Block {
                 match self { $(Block::$v(array) => Block::$v(view.apply(array.clone())),)* }

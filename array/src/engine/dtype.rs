@@ -232,6 +232,12 @@ pub trait Element:
     /// The elements of these bytes, each little-endian. Bytes that do not make a whole element are left out.
     #[doc(hidden)]
     fn of_little_endian(bytes: &[u8]) -> Vec<Self>;
+    /// The memory of elements, if any little-endian bytes may be put there: not for `bool`, nor where numbers lie the other way round.
+    #[doc(hidden)]
+    fn little_endian_mut(elements: &mut [Self]) -> Option<&mut [u8]> {
+        let _ = elements;
+        None
+    }
 }
 
 /// An element type with an order: all but complex numbers.
@@ -419,6 +425,9 @@ macro_rules! number {
                 let (elements, _) = bytes.as_chunks();
                 elements.iter().map(|&bytes| $t::from_le_bytes(bytes)).collect()
             }
+            fn little_endian_mut(elements: &mut [Self]) -> Option<&mut [u8]> {
+                cfg!(target_endian = "little").then(|| bytemuck::cast_slice_mut(elements))
+            }
         }
         impl Number for $t {
             #[inline(always)]
@@ -562,6 +571,9 @@ macro_rules! complex {
                 let parts = $part::of_little_endian(bytes);
                 let (elements, _) = parts.as_chunks();
                 elements.iter().map(|&[re, im]| $t::new(re, im)).collect()
+            }
+            fn little_endian_mut(elements: &mut [Self]) -> Option<&mut [u8]> {
+                cfg!(target_endian = "little").then(|| bytemuck::cast_slice_mut(elements))
             }
         }
         impl Number for $t {

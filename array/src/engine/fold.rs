@@ -18,7 +18,9 @@ use smallvec::SmallVec;
 
 use crate::engine::block::Block;
 use crate::engine::chunks::Chunking;
-use crate::engine::dtype::{Complex64, DType, Element, Float, Number, Ordered, with_dtype, with_float, with_inexact, with_number, with_ordered};
+use crate::engine::dtype::{
+    Complex64, DType, Element, Float, Number, Ordered, with_dtype, with_float, with_inexact, with_number, with_ordered,
+};
 use crate::engine::moments::{MomentFolder, Moments, Statistic, merge_states, parts_of};
 use crate::engine::position::{Keyed, PositionFolder, merge_positions, positions};
 use crate::engine::program::Program;

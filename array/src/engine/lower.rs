@@ -16,8 +16,8 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use arras_core::{BoxError, Func, Graph, GridBuilder, Inputs, Kernel, Layer, Name, Sizes, Tokenizer, Value};
 use arras_core::pages::huge;
+use arras_core::{BoxError, Func, Graph, GridBuilder, Inputs, Kernel, Layer, Name, Sizes, Tokenizer, Value};
 use ndarray::{ArrayD, IxDyn};
 use serde::{Deserialize, Serialize};
 use smallvec::{SmallVec, smallvec};
@@ -287,7 +287,8 @@ impl Reduction<'_> {
             let layer = region_layer(expr.name.clone(), &expr.chunks.grid(), chunks, inputs, kernel, sizes(expr));
             return vec![layer];
         }
-        let ops: SmallVec<[ReduceOp; 1]> = together.map_or_else(|| smallvec![op], |group| group.iter().map(|expr| reduce_op(expr)).collect());
+        let ops: SmallVec<[ReduceOp; 1]> =
+            together.map_or_else(|| smallvec![op], |group| group.iter().map(|expr| reduce_op(expr)).collect());
         let (partial_name, which) = match together {
             None => (stage(expr, "partial"), 0),
             Some(group) => {

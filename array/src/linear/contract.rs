@@ -550,7 +550,8 @@ impl ProductKernel {
         let columns = &second.shape()[self.n_batch + self.n_summed..];
         let (m, n) = (rows.iter().product(), columns.iter().product());
         let n_batches = batch.iter().product();
-        let mut results: Vec<Array2<T>> = (0..n_batches).map(|_| filled(&[m, n], T::default()).into_dimensionality::<Ix2>().expect("two axes")).collect();
+        let mut results: Vec<Array2<T>> =
+            (0..n_batches).map(|_| filled(&[m, n], T::default()).into_dimensionality::<Ix2>().expect("two axes")).collect();
         for i in (0..inputs.len()).step_by(2) {
             let (a, b) = (block::<T>(inputs, i)?, block::<T>(inputs, i + 1)?);
             for (index, result) in ndarray::indices(batch.as_slice()).into_iter().zip(&mut results) {

@@ -1,3 +1,10 @@
-//! Arrays in files.
+//! Arrays in files and object stores.
 
+pub(crate) mod folder;
+#[cfg(feature = "hdf5")]
+pub(crate) mod netcdf;
 pub(crate) mod npy;
+pub(crate) mod npy_stack;
+pub(crate) mod sink;
+#[cfg(feature = "zarr")]
+pub(crate) mod zarr;

@@ -60,7 +60,8 @@ fn rows_become_columns_in_stages_with_the_same_elements() {
     check(&columns.rechunk([1, 63]), data.clone());
     check(&rows.rechunk([7, 5]), data);
     // Of very many blocks no task reads all.
-    let columns = Array::<f64>::from_fn_blocks([400, 400], [1, 400], |block| ndarray::ArrayD::zeros(block.shape.clone())).unwrap().rechunk([400, 1]);
+    let columns =
+        Array::<f64>::from_fn_blocks([400, 400], [1, 400], |block| ndarray::ArrayD::zeros(block.shape.clone())).unwrap().rechunk([400, 1]);
     let graph = columns.graph().unwrap();
     let most = graph.iter().map(|(_, task)| task.dependencies().count()).max().unwrap();
     assert!(most <= 20, "{most}");

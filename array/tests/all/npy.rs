@@ -10,14 +10,21 @@ use ndarray::{ArrayD, IxDyn};
 use super::oracle::{check, computed};
 
 /// A folder of the test's own, removed when it ends.
-struct Folder(PathBuf);
+pub(super) struct Folder(pub(super) PathBuf);
 
 impl Folder {
-    fn new(test: &str) -> Folder {
-        let path = std::env::temp_dir().join(format!("arras-npy-{test}-{}", std::process::id()));
+    pub(super) fn new(topic: &str, test: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("arras-{topic}-{}-{}", test.replace(' ', "-"), std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).unwrap();
         Folder(path)
+    }
+    /// What is in it, hidden or not.
+    pub(super) fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(&self.0).unwrap();
+        let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
     }
     fn file(&self, bytes: &[u8]) -> PathBuf {
         let path = self.0.join("x.npy");
@@ -46,7 +53,7 @@ impl Case {
     }
 
     fn check<T: Element>(&self, name: &str, elements: Vec<T>) {
-        let folder = Folder::new(&name.replace(' ', "-"));
+        let folder = Folder::new("npy", name);
         let path = folder.file(&self.bytes());
         let expected = ArrayD::from_shape_vec(IxDyn(&self.shape), elements).unwrap();
         let chunkings = match self.shape.len() {
@@ -103,7 +110,7 @@ fn file_with(header: &str, elements: &[u8]) -> Vec<u8> {
 
 #[test]
 fn broken_files_are_refused_when_the_array_is_built() {
-    let folder = Folder::new("broken");
+    let folder = Folder::new("npy", "broken");
     let header = |descr: &str, shape: &str| format!("{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}\n");
     let cases: Vec<(Vec<u8>, &str)> = vec![
         (b"".to_vec(), "too short"),
@@ -139,14 +146,14 @@ fn broken_files_are_refused_when_the_array_is_built() {
 
 #[test]
 fn a_header_may_be_written_otherwise_and_more_may_follow_the_elements() {
-    let folder = Folder::new("otherwise");
+    let folder = Folder::new("npy", "otherwise");
     let path = folder.file(&file_with("{\"shape\":(2L, 1),\"fortran_order\":False,\"descr\":\"|u1\"}", &[7, 8, 9]));
     check(&Array::<u8>::from_npy(&path, 1).unwrap(), ndarray::array![[7u8], [8]]);
 }
 
 #[test]
 fn a_file_that_is_gone_or_cut_fails_the_run_by_name() {
-    let folder = Folder::new("gone");
+    let folder = Folder::new("npy", "gone");
     let path = folder.file(&file_with("{'descr': '<i8', 'fortran_order': False, 'shape': (4,), }", &[0; 32]));
     let x = Array::<i64>::from_npy(&path, 2).unwrap();
     assert_eq!(computed(&x).sum(), 0);
@@ -159,14 +166,19 @@ fn a_file_that_is_gone_or_cut_fails_the_run_by_name() {
 
 #[test]
 fn a_failed_run_leaves_what_was_there() {
-    let folder = Folder::new("failed");
+    let folder = Folder::new("npy", "failed");
     let path = folder.file(b"before");
     let bad = Array::from_fn_blocks([4], 2, |block| {
         assert!(block.index[0] == 0, "the second block fails");
         ArrayD::<f64>::zeros(IxDyn(&[2]))
     });
-    assert!(bad.unwrap().to_npy(&path).compute_with(&Synchronous).is_err());
+    let bad = bad.unwrap();
+    for _ in 0..20 {
+        assert!(bad.to_npy(&path).compute_with(&Synchronous).is_err());
+        assert!(bad.to_npy(&path).compute_with(&Threads::new(2)).is_err());
+    }
     assert_eq!(std::fs::read(&path).unwrap(), b"before");
+    assert_eq!(folder.names(), ["x.npy"]);
     // And a good one replaces it, leaves nothing else, and can be run again.
     let sink = Array::arange(0i64, 6, 1, 4).unwrap().reshape([2, 3]).t().to_npy(&path);
     for _ in 0..2 {

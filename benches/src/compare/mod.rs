@@ -16,6 +16,7 @@ mod rows_array;
 mod rows_cluster;
 mod rows_memory;
 mod rows_pi;
+mod rows_storage;
 mod rows_tasks;
 
 pub use error::{Error, Result};
@@ -33,6 +34,7 @@ pub fn rows() -> Vec<Row> {
     rows.extend(rows_pi::rows());
     rows.extend(rows_array::rows());
     rows.extend(rows_memory::rows());
+    rows.extend(rows_storage::rows());
     rows.extend(rows_cluster::rows());
     rows
 }
