@@ -17,7 +17,7 @@ fn objects_are_put_read_listed_and_deleted() {
     assert_eq!(objects.url(), "s3://bucket/run one/x.zarr");
     assert_eq!(objects.get("c/0/1").unwrap(), None);
     assert_eq!(objects.size("c/0/1").unwrap(), None);
-    assert_eq!(objects.get_ranges("c/0/1", vec![0..1]).unwrap(), None);
+    assert_eq!(objects.get_ranges("c/0/1", vec![0..1, 1..2]).unwrap(), None);
     objects.put("c/0/1", b"0123456789".to_vec()).unwrap();
     objects.put("zarr.json", b"{}".to_vec()).unwrap();
     assert_eq!(objects.get("c/0/1").unwrap().unwrap(), &b"0123456789"[..]);

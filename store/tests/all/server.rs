@@ -13,20 +13,20 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 /// The one user.
-pub const USER: &str = "arras";
+pub(super) const USER: &str = "arras";
 
 /// The user's secret.
-pub const SECRET: &str = "arras-secret";
+pub(super) const SECRET: &str = "arras-secret";
 
 /// A running server. Dropping it ends it.
-pub struct Server {
+pub(super) struct Server {
     address: SocketAddr,
     _runtime: Runtime,
 }
 
 impl Server {
     /// Serves the folders in `root` as buckets.
-    pub fn start(root: impl AsRef<Path>) -> io::Result<Server> {
+    pub(super) fn start(root: impl AsRef<Path>) -> io::Result<Server> {
         let files = FileSystem::new(root.as_ref()).map_err(|error| io::Error::other(format!("{error:?}")))?;
         let mut service = S3ServiceBuilder::new(files);
         service.set_auth(SimpleAuth::from_single(USER, SECRET));
@@ -49,7 +49,7 @@ impl Server {
     }
 
     /// What a client's environment says to reach it.
-    pub fn environment(&self) -> [(&'static str, String); 5] {
+    pub(super) fn environment(&self) -> [(&'static str, String); 5] {
         [
             ("AWS_ENDPOINT_URL", format!("http://{}", self.address)),
             ("AWS_ALLOW_HTTP", "true".to_owned()),
