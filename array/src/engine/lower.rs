@@ -80,7 +80,9 @@ struct Survey {
 impl Survey {
     fn of(root: &Arc<Expr>) -> Survey {
         let mut survey = Survey::default();
-        let mut reductions: HashMap<(Name, Option<Name>, &[bool]), Vec<Arc<Expr>>> = HashMap::new();
+        /// The elements, the mask, the axes.
+        type Over<'a> = (Name, Option<Name>, &'a [bool]);
+        let mut reductions: HashMap<Over<'_>, Vec<Arc<Expr>>> = HashMap::new();
         let mut seen: HashSet<&Name> = HashSet::new();
         let mut stack = vec![root];
         while let Some(expr) = stack.pop() {

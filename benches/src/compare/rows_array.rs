@@ -294,12 +294,12 @@ fn stencil(setting: &Setting, kernel: &'static str, function: Stencil, within: f
 fn laplacian(block: ArrayViewD<'_, f64>) -> ArrayD<f64> {
     let x = block.into_dimensionality::<Ix3>().expect("three axes");
     let mut out = Array3::zeros(x.raw_dim());
-    let (l, m, _) = x.dim();
+    let (l, m, n) = x.dim();
     for i in 1..l - 1 {
         for j in 1..m - 1 {
             let row = |i: usize, j: usize| x.clone().slice_move(s![i, j, ..]).to_slice().expect("rows without gaps");
             let (here, up, down, left, right) = (row(i, j), row(i - 1, j), row(i + 1, j), row(i, j - 1), row(i, j + 1));
-            let out = &mut out.slice_mut(s![i, j, 1..-1]);
+            let out = &mut out.slice_mut(s![i, j, 1..n - 1]);
             for (k, out) in out.iter_mut().enumerate() {
                 *out = up[k + 1] + down[k + 1] + left[k + 1] + right[k + 1] + here[k] + here[k + 2] - 6.0 * here[k + 1];
             }
@@ -317,7 +317,8 @@ fn median_of_cube(block: ArrayViewD<'_, f64>) -> ArrayD<f64> {
         values.iter_mut().zip(cube).for_each(|(to, from)| *to = *from);
         *values.select_nth_unstable_by(13, f64::total_cmp).1
     });
-    out.slice_mut(s![1..-1, 1..-1, 1..-1]).assign(&medians);
+    let (l, m, n) = x.dim();
+    out.slice_mut(s![1..l - 1, 1..m - 1, 1..n - 1]).assign(&medians);
     out
 }
 
