@@ -297,7 +297,7 @@ fn laplacian(block: ArrayViewD<'_, f64>) -> ArrayD<f64> {
     let (l, m, n) = x.dim();
     for i in 1..l - 1 {
         for j in 1..m - 1 {
-            let row = |i: usize, j: usize| x.clone().slice_move(s![i, j, ..]).to_slice().expect("rows without gaps");
+            let row = |i: usize, j: usize| x.slice_move(s![i, j, ..]).to_slice().expect("rows without gaps");
             let (here, up, down, left, right) = (row(i, j), row(i - 1, j), row(i + 1, j), row(i, j - 1), row(i, j + 1));
             let out = &mut out.slice_mut(s![i, j, 1..n - 1]);
             for (k, out) in out.iter_mut().enumerate() {
