@@ -45,7 +45,7 @@ struct Worker {
     /// None while there is no process.
     life: Option<u64>,
     /// The newest life that was lost.
-    lost: u64,
+    lost: Option<u64>,
     running: usize,
     /// A bundle runs here that must be alone.
     is_closed: bool,
@@ -169,7 +169,7 @@ impl Coordinator {
     /// A worker is there, and its store holds nothing of this run. A life that was lost before somebody could say that it is there has
     /// ended all the same.
     pub(crate) fn joined(&mut self, seat: Seat) {
-        if seat.life <= self.workers[seat.worker].lost {
+        if Some(seat.life) <= self.workers[seat.worker].lost {
             return;
         }
         self.lost_life(seat.worker);

@@ -10,7 +10,7 @@ impl Coordinator {
     /// A worker's store is gone, and what it ran has to be run again.
     pub(super) fn lost_life(&mut self, worker: usize) {
         let former = &self.workers[worker];
-        self.workers[worker] = Worker { lost: former.life.unwrap_or(former.lost), ..Worker::default() };
+        self.workers[worker] = Worker { lost: former.life.or(former.lost), ..Worker::default() };
         let mut affected = Vec::new();
         for (value, held) in self.values.iter_mut().enumerate() {
             let before = held.copies.len();
