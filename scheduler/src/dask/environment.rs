@@ -200,7 +200,15 @@ cat "$here/release"
             self.folder.path().join("cache/arras")
         }
         fn prepare(&self, version: Option<&str>) -> Result<PathBuf, DaskError> {
-            prepare(&self.python(), &self.cache(), version)
+            loop {
+                match prepare(&self.python(), &self.cache(), version) {
+                    // A test beside this one started a process while the fake was being written, which holds it open for a moment.
+                    Err(DaskError::PythonMissing { source, .. }) if source.kind() == io::ErrorKind::ExecutableFileBusy => {
+                        std::thread::yield_now();
+                    }
+                    prepared => return prepared,
+                }
+            }
         }
         fn installed(&self) -> Vec<String> {
             fs::read_to_string(self.folder.path().join("log")).unwrap_or_default().lines().map(str::to_owned).collect()

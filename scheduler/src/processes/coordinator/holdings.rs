@@ -69,7 +69,14 @@ impl Coordinator {
             }
         }
         // It may have been on its way to a worker while the one it came from was lost: then it is to be made again no longer.
-        let mut stack: Vec<u32> = self.shape.producer(value).into_iter().collect();
+        if let Some(producer) = self.shape.producer(value) {
+            self.settle(producer);
+        }
+    }
+
+    /// Takes a bundle that waits, and whose values nobody lacks any more, for done; and those that were to run for it alone.
+    pub(super) fn settle(&mut self, bundle: u32) {
+        let mut stack = vec![bundle];
         while let Some(bundle) = stack.pop() {
             if self.bundles[bundle as usize].state == State::Waiting && !self.is_wanting(bundle) {
                 self.ready.remove(bundle);

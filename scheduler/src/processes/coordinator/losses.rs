@@ -74,6 +74,8 @@ impl Coordinator {
     pub(super) fn put_back(&mut self, bundle: u32) {
         self.bundles[bundle as usize].state = State::Waiting;
         self.recount(bundle);
+        // What it was to make again may have come from elsewhere while it was out.
+        self.settle(bundle);
     }
 
     /// Counts a waiting bundle's missing inputs anew.
