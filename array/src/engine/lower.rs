@@ -29,7 +29,7 @@ use crate::engine::chunks::{Chunking, Shape, starts};
 use crate::engine::dtype::{DType, Element, with_dtype};
 use crate::engine::expr::{Expr, Kind};
 use crate::engine::fold::{CombineKernel, Finish, Partials, reduce_block};
-use crate::engine::program::{Action, Fusion, Program, Step, compile, is_step};
+use crate::engine::program::{Action, Fusion, Program, Step, compile};
 use crate::engine::tile::execute;
 use crate::reductions::reduce::ReduceOp;
 use crate::shape::rechunk::{RechunkKernel, parts, stages};
@@ -71,7 +71,8 @@ pub(crate) fn lower(root: &Arc<Expr>, fuse: bool) -> Graph {
 /// What has to be known of a whole expression before its nodes become layers.
 #[derive(Default)]
 struct Survey {
-    /// Draws that have tasks of their own, as something reads them that does not fuse: all read those, as drawing takes longer.
+    /// Draws that are turned around, for which they have tasks of their own: all read those, as drawing takes longer. What else is made of draws may need all of them long before
+    /// they are read again, and draws them anew rather than keep them.
     stored: HashSet<Name>,
     /// Reductions of the same elements over the same axes: each with all of its kind, itself among them. One pass over the elements makes the partial results of all.
     together: HashMap<Name, Arc<[Arc<Expr>]>>,
@@ -93,7 +94,7 @@ impl Survey {
             if let Kind::Reduce { axes, mask, input, .. } = &expr.kind {
                 let mask = mask.as_ref().map(|mask| mask.name.clone());
                 reductions.entry((input.name.clone(), mask, axes)).or_default().push(Arc::clone(expr));
-            } else if !is_step(expr) {
+            } else if matches!(expr.kind, Kind::Transpose { .. }) {
                 survey.stored.extend(inputs.iter().filter(|input| matches!(input.kind, Kind::Draws(_))).map(|input| input.name.clone()));
             }
             // The first input is visited first, so that the order is that of the expression.

@@ -72,7 +72,7 @@ pub(crate) enum Source {
 type Results = SmallVec<[Source; 2]>;
 
 /// Whether a node can be a step of a program for blocks of its chunks.
-pub(crate) fn is_step(expr: &Expr) -> bool {
+fn is_step(expr: &Expr) -> bool {
     matches!(expr.kind, Kind::Elementwise { .. } | Kind::Draws(_) | Kind::Iota(_) | Kind::Full(_))
 }
 

@@ -1,7 +1,8 @@
 //! Sums, means, minima and maxima, over all axes and some.
 
 use arras_array::{Array, Axes, Chunks, Rng};
-use arras_core::evaluate;
+use arras_core::{Collection, evaluate};
+use arras_scheduler::Compute;
 use ndarray::{Array1, ArrayD, Axis, IxDyn, arr0, array};
 use proptest::prelude::*;
 
@@ -104,4 +105,19 @@ proptest! {
             prop_assert_eq!(computed(&(-&x).max_axis(axes.clone())), min.mapv(|x| -x));
         }
     }
+}
+
+#[test]
+fn reductions_of_the_same_elements_share_one_pass_and_keep_their_bits() {
+    let data = ndarray::Array2::from_shape_fn((9, 7), |(i, j)| ((i * 7 + j) as f64).sin());
+    let x = Array::from_ndarray(data, [4, 3]).unwrap();
+    let (mean, std) = (x.mean_axis(0), x.std_axis(0, 0));
+    let both = (&x - &mean) / &std;
+    let names: Vec<String> = both.graph().unwrap().layers().map(|layer| layer.name().to_string()).collect();
+    assert_eq!(names.iter().filter(|name| name.contains("partial")).count(), 1, "{names:?}");
+    // Alone each has a pass of its own; beside the other, whichever graph comes first.
+    let alone = (mean.compute().unwrap(), std.compute().unwrap(), both.compute().unwrap());
+    assert_eq!((mean.clone(), std.clone(), both.clone()).compute().unwrap(), alone);
+    let (again, m, s) = (both, mean, std).compute().unwrap();
+    assert_eq!((m, s, again), alone);
 }

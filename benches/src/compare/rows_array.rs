@@ -326,7 +326,7 @@ fn median_of_cube(block: ArrayViewD<'_, f64>) -> ArrayD<f64> {
 
 fn million_blocks(setting: &Setting) -> Result<Contest> {
     let side: usize = if setting.quick { 100 } else { 1_000 };
-    // Dask needs 180 µs a block: it builds fewer, and its time is scaled.
+    // Dask needs half a minute for as many: it builds fewer, and its time is scaled.
     let smaller = side / 10;
     let scale = (side * side) as f64 / (smaller * smaller) as f64;
     let peer = setting.python_peer("array.py", "million_blocks", json!({ "side": smaller }), scale)?;
