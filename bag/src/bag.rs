@@ -12,10 +12,11 @@ use std::sync::Arc;
 
 use arras_core::{Collection, Func, Graph, GridBuilder, Inputs, Key, Layer, Name, Persist, Token, Tokenizer, Value};
 
-use crate::batch::{BATCH, Batch, cell, lock, slot};
+use crate::engine::batch::{BATCH, Batch, cell, lock, slot};
+use crate::engine::numbers::Numbers;
+use crate::engine::run::{Origin, Run, Sink, Step, token_after};
 use crate::error::Error;
 use crate::partition::{Element, Partition};
-use crate::run::{Origin, Run, Sink, Step, token_after};
 use crate::sequence;
 
 /// A lazy sequence of values in partitions, computed a partition a task.
@@ -42,14 +43,25 @@ impl<T> Clone for Bag<T> {
     }
 }
 
-/// A layer that runs start from: partitions in memory, files to read, or what other tasks make.
+/// A value of a graph: a layer, and the position in it.
+pub(crate) type Place = (Name, u32);
+
+/// What runs start from: partitions in memory, files to read, or what other tasks make.
 #[derive(Clone)]
 pub(crate) struct Base {
     pub(crate) graph: Graph,
-    pub(crate) name: Name,
-    pub(crate) n_partitions: u32,
+    pub(crate) sources: Sources,
     /// What `explain()` says of it.
     pub(crate) story: String,
+}
+
+/// The values that the runs of each partition open.
+#[derive(Clone)]
+pub(crate) enum Sources {
+    /// Partition `i` opens value `i` of a layer.
+    Layer { name: Name, n_partitions: u32 },
+    /// Partition `i` opens the values of list `i`. The token says what they are.
+    Lists { operation: &'static str, token: Token, lists: Arc<[Vec<Place>]> },
 }
 
 /// Partitions that go through the same run.
@@ -66,7 +78,7 @@ pub(crate) struct Segment {
 /// The values that a bag's tasks make: a graph, and where they are in it, in order.
 pub(crate) struct Lowered {
     pub(crate) graph: Graph,
-    pub(crate) places: Vec<(Name, u32)>,
+    pub(crate) places: Vec<Place>,
 }
 
 /// A value that all partitions of a reduction share, such as the first value of a fold.
@@ -88,6 +100,10 @@ impl Constant {
     pub(crate) fn layer(&self) -> Layer {
         Layer::values(self.name.clone(), &[1], vec![self.value.clone()])
     }
+
+    fn place(&self) -> Place {
+        (self.name.clone(), 0)
+    }
 }
 
 /// Steps push to each other, so a run's length is the depth of its calls. More than so many are refused.
@@ -99,25 +115,65 @@ impl Base {
         let n_partitions = values.len() as u32;
         let mut graph = Graph::new();
         graph.insert_layer(Layer::values(name.clone(), &[n_partitions], values));
-        Base { graph, name, n_partitions, story }
+        Base::of_layer(graph, name, n_partitions, story)
+    }
+
+    /// What the tasks of a layer make, one value a partition.
+    pub(crate) fn of_layer(graph: Graph, name: Name, n_partitions: u32, story: String) -> Base {
+        Base { graph, sources: Sources::Layer { name, n_partitions }, story }
+    }
+
+    /// Several values a partition, or none. What they are must follow from `tokenizer`.
+    pub(crate) fn of_lists(graph: Graph, operation: &'static str, tokenizer: Tokenizer, lists: Vec<Vec<Place>>, story: String) -> Base {
+        Base { graph, sources: Sources::Lists { operation, token: tokenizer.finish(), lists: lists.into() }, story }
     }
 
     /// The one value of a task.
     pub(crate) fn of_task(graph: Graph, key: &Key, story: String) -> Base {
-        Base { graph, name: key.name().clone(), n_partitions: 1, story }
+        Base::of_layer(graph, key.name().clone(), 1, story)
+    }
+
+    pub(crate) fn n_partitions(&self) -> u32 {
+        match &self.sources {
+            Sources::Layer { n_partitions, .. } => *n_partitions,
+            Sources::Lists { lists, .. } => lists.len() as u32,
+        }
+    }
+
+    /// The values that the runs of a partition open, in order.
+    fn places(&self, partition: u32) -> impl Iterator<Item = (&Name, u32)> {
+        let (layer, list): (_, &[Place]) = match &self.sources {
+            Sources::Layer { name, .. } => (Some((name, partition)), &[]),
+            Sources::Lists { lists, .. } => (None, &lists[partition as usize]),
+        };
+        layer.into_iter().chain(list.iter().map(|(name, i)| (name, *i)))
+    }
+
+    fn token(&self) -> Token {
+        match &self.sources {
+            Sources::Layer { name, .. } => Tokenizer::new().text(name.as_str()).finish(),
+            Sources::Lists { token, .. } => *token,
+        }
+    }
+
+    fn operation(&self) -> &str {
+        match &self.sources {
+            Sources::Layer { name, .. } => name.operation(),
+            Sources::Lists { operation, .. } => operation,
+        }
     }
 }
 
 impl Segment {
-    /// Partitions of `T` that are there, or that tasks make.
+    /// Partitions of `T` that are there, or that tasks make: one a partition, or several, one after another.
     pub(crate) fn of_partitions<T: Send + Sync + 'static>(base: Base) -> Segment {
-        let token = Tokenizer::new().text(base.name.as_str()).finish();
-        let origin = Origin { open: sequence::open::<T>(), slot: slot::<T>() };
-        Segment { base, origin, steps: Vec::new(), token, ready: true }
+        Segment { ready: matches!(base.sources, Sources::Layer { .. }), ..Segment::of_open::<T>(base, sequence::open::<T>()) }
     }
 
-    pub(crate) fn run(&self, sink: Sink, first_batch: usize) -> Run {
-        Run { origin: self.origin.clone(), steps: self.steps.clone(), sink, first_batch }
+    /// What `open` makes of the base's values: a cursor over elements `T`.
+    pub(crate) fn of_open<T: Send + Sync + 'static>(base: Base, open: Func) -> Segment {
+        let token = token_after(base.token(), base.operation(), &open);
+        Segment { base, origin: Origin { open, slot: slot::<T>() }, steps: Vec::new(), token, ready: false }
     }
 
     /// The name of the layer of runs that end in `sink`.
@@ -131,23 +187,42 @@ impl Segment {
     }
 
     fn operation(&self) -> &str {
-        self.steps.last().map_or_else(|| self.base.name.operation(), |step| step.label.split('(').next().unwrap_or("bag"))
+        self.steps.last().map_or_else(|| self.base.operation(), |step| step.label.split('(').next().unwrap_or("bag"))
     }
 
-    /// The runs as one layer over the base, one task a partition.
+    /// The runs as one layer over the base, one task a partition, which all read the constants.
     fn lower(&self, graph: &mut Graph, name: Name, sink: Sink, shared: &[Constant]) {
-        graph.merge(&self.base.graph);
-        let mut builder = GridBuilder::new(name, &[self.base.n_partitions]);
-        let base = builder.depends_on(self.base.name.clone());
-        let mut inputs = vec![(base, 0)];
         for constant in shared {
             graph.insert_layer(constant.layer());
-            inputs.push((builder.depends_on(constant.name.clone()), 0));
         }
-        let func = builder.func(Func::kernel(self.run(sink, BATCH)));
-        builder.reserve_inputs(inputs.len() * self.base.n_partitions as usize);
-        for i in 0..self.base.n_partitions {
-            inputs[0].1 = i;
+        let places: Vec<Place> = shared.iter().map(Constant::place).collect();
+        self.lower_with(graph, name, sink, BATCH, places.len(), |_| places.clone());
+    }
+
+    /// The runs as one layer over the base, one task a partition. The sink of each opens `n_shared` values of its own.
+    pub(crate) fn lower_with(
+        &self,
+        graph: &mut Graph,
+        name: Name,
+        sink: Sink,
+        first_batch: usize,
+        n_shared: usize,
+        mut shared: impl FnMut(u32) -> Vec<Place>,
+    ) {
+        graph.merge(&self.base.graph);
+        let n = self.base.n_partitions();
+        let mut builder = GridBuilder::new(name, &[n]);
+        let mut numbers = Numbers::default();
+        let run = Run { origin: self.origin.clone(), steps: self.steps.clone(), sink, n_shared, first_batch };
+        let func = builder.func(Func::kernel(run));
+        let mut inputs = Vec::new();
+        for i in 0..n {
+            let shared = shared(i);
+            debug_assert_eq!(shared.len(), n_shared);
+            inputs.clear();
+            inputs.extend(
+                shared.iter().map(|(name, i)| (name, *i)).chain(self.base.places(i)).map(|(name, i)| (numbers.of(&mut builder, name), i)),
+            );
             builder.call(func, inputs.iter().copied());
         }
         graph.insert_layer(builder.build());
@@ -209,14 +284,14 @@ impl<T> Bag<T> {
         for segment in self.segments()? {
             let name = segment.name(operation, sink, shared);
             segment.lower(&mut lowered.graph, name.clone(), sink.clone(), shared);
-            lowered.places.extend((0..segment.base.n_partitions).map(|i| (name.clone(), i)));
+            lowered.places.extend((0..segment.base.n_partitions()).map(|i| (name.clone(), i)));
         }
         Ok(lowered)
     }
 
     /// The number of partitions; 0 if the bag could not be built.
     pub fn n_partitions(&self) -> usize {
-        self.segments().map_or(0, |segments| segments.iter().map(|segment| segment.base.n_partitions as usize).sum())
+        self.segments().map_or(0, |segments| segments.iter().map(|segment| segment.base.n_partitions() as usize).sum())
     }
 
     /// Where the bag's elements come from and go through, in one line.
@@ -237,7 +312,7 @@ impl<T> Bag<T> {
                 let n = self.n_partitions();
                 let _ = writeln!(text, "bag of {n} partition{}", if n == 1 { "" } else { "s" });
                 for segment in segments {
-                    let tasks = if segment.ready { 0 } else { segment.base.n_partitions };
+                    let tasks = if segment.ready { 0 } else { segment.base.n_partitions() };
                     let _ = writeln!(text, "  {}   [{tasks} task{}]", segment.describe(), if tasks == 1 { "" } else { "s" });
                 }
             }
@@ -250,9 +325,9 @@ impl<T: Element + Clone> Bag<T> {
     /// The name of each segment's partitions.
     fn names(segments: &[Segment]) -> impl Iterator<Item = Name> {
         let sink = collect_sink::<T>();
-        segments.iter().map(move |segment| match segment.ready {
-            true => segment.base.name.clone(),
-            false => segment.name(segment.operation(), &sink, &[]),
+        segments.iter().map(move |segment| match &segment.base.sources {
+            Sources::Layer { name, .. } if segment.ready => name.clone(),
+            _ => segment.name(segment.operation(), &sink, &[]),
         })
     }
 
@@ -271,7 +346,7 @@ impl<T: Element + Clone> Bag<T> {
             } else {
                 segment.lower(&mut lowered.graph, name.clone(), collect_sink::<T>(), &[]);
             }
-            lowered.places.extend((0..segment.base.n_partitions).map(|i| (name.clone(), i)));
+            lowered.places.extend((0..segment.base.n_partitions()).map(|i| (name.clone(), i)));
         }
         Ok(lowered)
     }
@@ -303,7 +378,11 @@ impl<T: Element + Clone> Collection for Bag<T> {
     fn keys(&self) -> Vec<Key> {
         let Ok(segments) = self.segments() else { return Vec::new() };
         let names = Self::names(segments);
-        segments.iter().zip(names).flat_map(|(segment, name)| (0..segment.base.n_partitions).map(move |i| Key::from((&name, i)))).collect()
+        segments
+            .iter()
+            .zip(names)
+            .flat_map(|(segment, name)| (0..segment.base.n_partitions()).map(move |i| Key::from((&name, i))))
+            .collect()
     }
 
     fn finish(&self, values: Vec<Value>) -> arras_core::Result<Vec<T>> {
@@ -333,7 +412,7 @@ impl<T: Element + Clone> Persist for Bag<T> {
         let segments = self.segments()?;
         let mut persisted = Vec::with_capacity(segments.len());
         for (segment, name) in segments.iter().zip(Self::names(segments)) {
-            let own: Vec<Value> = values.by_ref().take(segment.base.n_partitions as usize).collect();
+            let own: Vec<Value> = values.by_ref().take(segment.base.n_partitions() as usize).collect();
             for value in &own {
                 value.check::<Partition<T>>()?;
             }

@@ -29,22 +29,17 @@
 #![forbid(unsafe_code)]
 
 mod bag;
-mod batch;
-mod by_key;
-mod elementwise;
+mod engine;
 mod error;
-mod groups;
-mod lines;
+mod io;
+mod keys;
 mod partition;
 mod partitions;
-mod reduce;
-mod run;
+mod reductions;
 mod sequence;
-mod take;
-mod text;
-mod tree;
+mod steps;
 
 pub use bag::Bag;
 pub use error::Error;
+pub use io::text::{PathPattern, ReadText, TextPaths};
 pub use partition::{Element, Partition};
-pub use text::{PathPattern, ReadText, TextPaths};

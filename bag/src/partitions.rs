@@ -2,11 +2,11 @@
 
 use arras_core::{Collection, Delayed, Func, Graph, Inputs, Key, Name, Task, Tokenizer, Value};
 
-use crate::bag::{Bag, Base, Segment};
-use crate::batch::{Batch, lock, slot};
+use crate::bag::{Bag, Base, Lowered, Segment};
+use crate::engine::batch::{Batch, lock};
+use crate::engine::run::{Cursor, cursor_value};
 use crate::error::Error;
 use crate::partition::{Element, Partition};
-use crate::run::{Cursor, Origin, cursor_value, token_after};
 
 impl<T: Element + Clone> Bag<T> {
     /// All that `function` makes of each partition, which it sees whole.
@@ -37,18 +37,47 @@ impl<T: Element + Clone> Bag<T> {
         let mut start = 0;
         for before in self.segments().unwrap_or_default() {
             let name = lowered.places[start].0.clone();
-            start += before.base.n_partitions as usize;
-            let token = token_after(Tokenizer::new().text(name.as_str()).finish(), "map_partitions", &open);
-            let base = Base { graph: lowered.graph.clone(), n_partitions: before.base.n_partitions, story: label.clone(), name };
-            segments.push(Segment {
-                base,
-                origin: Origin { open: open.clone(), slot: slot::<R>() },
-                steps: Vec::new(),
-                token,
-                ready: false,
-            });
+            start += before.base.n_partitions() as usize;
+            let base = Base::of_layer(lowered.graph.clone(), name, before.base.n_partitions(), label.clone());
+            segments.push(Segment::of_open::<R>(base, open.clone()));
         }
         Bag::new(segments)
+    }
+
+    /// The same elements in at most `n_partitions` partitions: neighbours are put together, as evenly as their number allows. Nothing moves to
+    /// another partition than its neighbours do, so a bag that has no more partitions than that stays as it is.
+    ///
+    /// # Errors
+    /// The bag carries [`Error::ZeroPartitions`] if `n_partitions` is 0.
+    ///
+    /// # Examples
+    /// ```
+    /// use arras_bag::Bag;
+    /// use arras_core::evaluate;
+    /// let few = Bag::from_sequence(0..10, 5).coalesce(2);
+    /// assert_eq!((few.n_partitions(), evaluate(&few)?.len()), (2, 10));
+    /// # Ok::<(), arras_core::Error>(())
+    /// ```
+    pub fn coalesce(&self, n_partitions: usize) -> Bag<T> {
+        if n_partitions == 0 {
+            return Bag::failed(Error::ZeroPartitions { operation: "coalesce" });
+        }
+        if self.n_partitions() <= n_partitions {
+            return self.clone();
+        }
+        let Lowered { graph, places } = match self.lower_partitions() {
+            Ok(lowered) => lowered,
+            Err(error) => return Bag::failed(error),
+        };
+        let mut tokenizer = Tokenizer::new();
+        self.keys().iter().for_each(|key| {
+            tokenizer.text(&key.to_string());
+        });
+        tokenizer.number(n_partitions as u64);
+        let bound = |i: usize| i * places.len() / n_partitions;
+        let lists = (0..n_partitions).map(|i| places[bound(i)..bound(i + 1)].to_vec()).collect();
+        let story = format!("{} → coalesce({n_partitions})", self.stories());
+        Bag::new(vec![Segment::of_partitions::<T>(Base::of_lists(graph, "coalesce", tokenizer, lists, story))])
     }
 
     /// The partitions as single values, which share the bag's tasks.
@@ -105,8 +134,7 @@ impl<T: Element> Bag<T> {
         let name = Name::from_token("from_delayed", tokenizer.finish());
         let n_partitions = keys.len() as u32;
         graph.extend(keys.into_iter().enumerate().map(|(i, key)| (Key::from((&name, i as u32)), Task::Alias(key))));
-        let base = Base { graph, name, n_partitions, story: "from_delayed".to_owned() };
-        Bag::new(vec![Segment::of_partitions::<T>(base)])
+        Bag::new(vec![Segment::of_partitions::<T>(Base::of_layer(graph, name, n_partitions, "from_delayed".to_owned()))])
     }
 }
 

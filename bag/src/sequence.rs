@@ -1,12 +1,14 @@
 //! Bags of what is in memory already.
 
+use std::marker::PhantomData;
+
 use arras_core::{BoxError, Func, Inputs, Name, Token, Value};
 
 use crate::bag::{Bag, Base, Segment};
-use crate::batch::{Batch, lock};
+use crate::engine::batch::{Batch, lock};
+use crate::engine::run::{Cursor, cursor_value};
 use crate::error::Error;
 use crate::partition::{Element, Partition};
-use crate::run::{Cursor, cursor_value};
 
 impl<T: Element> Bag<T> {
     /// A bag of these elements, in `n_partitions` runs of neighbours whose lengths differ by at most one.
@@ -47,27 +49,34 @@ impl<T: Element> Bag<T> {
     }
 }
 
-/// Opens a partition that is a value.
+/// Opens partitions that are values, to be read one after another.
 pub(crate) fn open<T: Send + Sync + 'static>() -> Func {
     Func::erased::<Partition<T>, _>(|inputs: &Inputs<'_>| {
-        let partition = inputs.value(0).clone();
-        let length = partition.get::<Partition<T>>()?.len();
-        Ok(cursor_value(PartitionCursor::<T> { partition, position: 0, length, marker: std::marker::PhantomData }))
+        let partitions: Vec<Value> = inputs.values().iter().map(|&value| value.clone()).collect();
+        partitions.iter().try_for_each(|value| value.get::<Partition<T>>().map(drop))?;
+        Ok(cursor_value(PartitionsCursor::<T> { partitions, current: 0, position: 0, marker: PhantomData }))
     })
 }
 
-struct PartitionCursor<T> {
-    partition: Value,
+struct PartitionsCursor<T> {
+    partitions: Vec<Value>,
+    current: usize,
+    /// In the current partition.
     position: usize,
-    length: usize,
-    marker: std::marker::PhantomData<fn() -> T>,
+    marker: PhantomData<fn() -> T>,
 }
 
-impl<T: Send + Sync + 'static> Cursor for PartitionCursor<T> {
+impl<T: Send + Sync + 'static> Cursor for PartitionsCursor<T> {
     fn fill(&mut self, slot: &Value, limit: usize) -> Result<bool, BoxError> {
-        let start = self.position;
-        self.position = self.length.min(start + limit);
-        *lock::<Batch<T>>(slot)? = Batch::Shared { partition: self.partition.clone(), range: start..self.position, kept: None };
-        Ok(start < self.position)
+        while let Some(partition) = self.partitions.get(self.current) {
+            let (start, length) = (self.position, partition.get::<Partition<T>>()?.len());
+            if start < length {
+                self.position = length.min(start + limit);
+                *lock::<Batch<T>>(slot)? = Batch::Shared { partition: partition.clone(), range: start..self.position, kept: None };
+                return Ok(true);
+            }
+            (self.current, self.position) = (self.current + 1, 0);
+        }
+        Ok(false)
     }
 }

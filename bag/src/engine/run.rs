@@ -16,7 +16,7 @@ use std::sync::Mutex;
 use arras_core::{BoxError, Func, Inputs, Kernel, Opaque, Token, Tokenizer, Value};
 use serde::{Deserialize, Serialize};
 
-use crate::batch::{BATCH, lock};
+use crate::engine::batch::{BATCH, lock};
 
 /// Where a run's elements come from.
 pub(crate) trait Cursor: Send {
@@ -32,7 +32,7 @@ pub(crate) fn cursor_value(cursor: impl Cursor + 'static) -> Value {
 /// Opens the sources of a run, and makes the slot that they fill.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Origin {
-    /// (the partition's own input) → a cursor.
+    /// (the partition's own inputs) → a cursor.
     #[serde(with = "wire")]
     pub(crate) open: Func,
     /// () → a slot.
@@ -55,7 +55,7 @@ pub(crate) struct Step {
 /// The end of a run.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Sink {
-    /// (the inputs that all partitions share) → state.
+    /// (the sink's inputs) → state.
     #[serde(with = "wire")]
     pub(crate) open: Func,
     /// (slot, state) → whether more is wanted. Before anything is read it is called with an empty slot.
@@ -67,12 +67,14 @@ pub(crate) struct Sink {
     pub(crate) label: String,
 }
 
-/// A source, steps and a sink: the kernel of a run's tasks, whose first input is the partition's own, the others the sink's.
+/// A source, steps and a sink: the kernel of a run's tasks, whose first inputs are the sink's, the others the partition's own.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Run {
     pub(crate) origin: Origin,
     pub(crate) steps: Vec<Step>,
     pub(crate) sink: Sink,
+    /// So many inputs are the sink's.
+    pub(crate) n_shared: usize,
     /// The size of the first batch; each is twice as large as the one before, up to [`BATCH`].
     pub(crate) first_batch: usize,
 }
@@ -129,7 +131,7 @@ impl Kernel for Run {
     fn run(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
         let block = inputs.block();
         let nothing = Inputs::new(&[], block);
-        let (own, shared) = inputs.values().split_first().ok_or("a run has an input for its source")?;
+        let (shared, own) = inputs.values().split_at_checked(self.n_shared).ok_or("a run has all inputs of its sink")?;
         let state = self.sink.open.call(&Inputs::new(shared, block))?;
 
         let mut slots = vec![self.origin.slot.call(&nothing)?];
@@ -150,7 +152,7 @@ impl Kernel for Run {
 
         if wants_more {
             let first = output;
-            let cursor = self.origin.open.call(&Inputs::new(&[*own], block))?;
+            let cursor = self.origin.open.call(&Inputs::new(own, block))?;
             let mut cursor = lock::<Box<dyn Cursor>>(&cursor)?;
             let mut limit = self.first_batch.clamp(1, BATCH);
             while wants_more && cursor.fill(&first, limit)? {

@@ -15,10 +15,10 @@ use arras_core::{BoxError, Value};
 use flate2::read::MultiGzDecoder;
 use memchr::{memchr, memchr_iter, memrchr};
 
-use crate::batch::{Batch, lock};
+use crate::engine::batch::{Batch, lock};
+use crate::engine::run::Cursor;
 use crate::error::Error;
-use crate::run::Cursor;
-use crate::text::{TextFile, io_error};
+use crate::io::text::{TextFile, io_error};
 
 /// Bytes that are read at a time.
 const BLOCK: usize = 256 * 1024;

@@ -3,8 +3,8 @@
 use arras_core::{BoxError, Func, Inputs, Value};
 
 use crate::bag::Bag;
-use crate::batch::{BATCH, Batch, lock, slot};
-use crate::run::{Rest, Step, rest};
+use crate::engine::batch::{BATCH, Batch, lock, slot};
+use crate::engine::run::{Rest, Step, rest};
 
 impl<T: Send + Sync + 'static> Bag<T> {
     /// `function` of each element.

@@ -9,11 +9,13 @@
 
 use arras_core::{Func, Graph, GridBuilder, Inputs, Key, Name, Tokenizer, Value};
 use serde::{Deserialize, Serialize};
+use std::mem::replace;
 
 use crate::bag::{Bag, Base, Constant, Lowered, Segment};
-use crate::batch::{Batch, cell, lock};
+use crate::engine::batch::{Batch, cell, lock};
+use crate::engine::numbers::Numbers;
+use crate::engine::run::Sink;
 use crate::partition::{Element, Partition};
-use crate::run::Sink;
 
 /// What one partition gave of the first elements.
 #[derive(Serialize, Deserialize)]
@@ -50,31 +52,22 @@ impl<T: Element + Clone> Bag<T> {
         }
         let story = format!("{} → take({n})", self.stories());
         let (graph, name) = put_together::<T>(lowered, wanted);
-        Bag::new(vec![Segment::of_partitions::<T>(Base { graph, name, n_partitions: 1, story })])
+        Bag::new(vec![Segment::of_partitions::<T>(Base::of_layer(graph, name, 1, story))])
     }
 }
 
 /// Adds the tasks that take from one segment what those before it left to be taken.
 fn lower<T: Element + Clone>(segment: &Segment, wanted: &Constant, n: usize, lowered: &mut Lowered) {
-    let (before, mut last) = lowered.places.last().cloned().unwrap_or_else(|| (wanted.name().clone(), 0));
+    let (before, last) = lowered.places.last().cloned().unwrap_or_else(|| (wanted.name().clone(), 0));
     let sink = take_sink::<T>();
     let token = {
         let of_run = segment.name("take-partition", &sink, &[]);
         Tokenizer::new().text(of_run.as_str()).text(before.as_str()).number(u64::from(last)).finish()
     };
     let name = Name::from_token("take-partition", token);
-    lowered.graph.merge(&segment.base.graph);
-    let mut builder = GridBuilder::new(name.clone(), &[segment.base.n_partitions]);
-    let base = builder.depends_on(segment.base.name.clone());
-    let mut before = builder.depends_on(before);
-    let own = builder.depends_on(name.clone());
-    let func = builder.func(Func::kernel(segment.run(sink, n)));
-    for i in 0..segment.base.n_partitions {
-        builder.call(func, [(base, i), (before, last)]);
-        (before, last) = (own, i);
-        lowered.places.push((name.clone(), i));
-    }
-    lowered.graph.insert_layer(builder.build());
+    let mut before = (before, last);
+    segment.lower_with(&mut lowered.graph, name.clone(), sink, n, 1, |i| vec![replace(&mut before, (name.clone(), i))]);
+    lowered.places.extend((0..segment.base.n_partitions()).map(|i| (name.clone(), i)));
 }
 
 /// Takes as many elements as are missing.
@@ -122,12 +115,9 @@ fn put_together<T: Element + Clone>(lowered: Lowered, wanted: Constant) -> (Grap
     let mut builder = GridBuilder::new(name.clone(), &[1]);
     let func = builder.func(func);
     let mut inputs = Vec::with_capacity(places.len());
-    let mut number = 0;
-    for (i, place) in places.iter().enumerate() {
-        if i == 0 || places[i - 1].0 != place.0 {
-            number = builder.depends_on(place.0.clone());
-        }
-        inputs.push((number, place.1));
+    let mut numbers = Numbers::default();
+    for (name, i) in &places {
+        inputs.push((numbers.of(&mut builder, name), *i));
     }
     builder.call(func, inputs);
     graph.insert_layer(builder.build());

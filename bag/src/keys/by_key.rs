@@ -11,12 +11,12 @@ use std::mem::replace;
 use arras_core::{BoxError, Func, Inputs, Value};
 
 use crate::bag::{Bag, Base, Constant, Segment};
-use crate::batch::{BATCH, Batch, cell, lock};
+use crate::engine::batch::{BATCH, Batch, cell, lock};
+use crate::engine::groups::Groups;
+use crate::engine::run::Sink;
+use crate::engine::tree;
 use crate::error::Error;
-use crate::groups::Groups;
 use crate::partition::{Element, Partition};
-use crate::run::Sink;
-use crate::tree;
 
 impl<T: Send + Sync + 'static> Bag<T> {
     /// Folds the elements of each key: `step` within a partition, beginning at `initial`, then `combine` across partitions, from first to last. Gives

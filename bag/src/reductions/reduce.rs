@@ -5,11 +5,11 @@ use std::iter::Sum;
 use arras_core::{BoxError, Data, Delayed, Func, Inputs, Value};
 
 use crate::bag::{Bag, Constant};
-use crate::batch::{Batch, Items, cell, lock};
+use crate::engine::batch::{Batch, Items, cell, lock};
+use crate::engine::run::Sink;
+use crate::engine::tree;
 use crate::error::Error;
 use crate::partition::{Element, Partition};
-use crate::run::Sink;
-use crate::tree;
 
 impl<T: Send + Sync + 'static> Bag<T> {
     /// Folds each partition with `step`, beginning at `initial`, and the results with `combine`, from first to last.

@@ -11,7 +11,8 @@
 
 use arras_core::{Func, Graph, GridBuilder, Key, Name, Token, Tokenizer};
 
-use crate::bag::Lowered;
+use crate::bag::{Lowered, Place};
+use crate::engine::numbers::Numbers;
 
 /// So many partial results are combined by one task.
 pub(crate) const SPLIT_EVERY: usize = 8;
@@ -19,7 +20,7 @@ pub(crate) const SPLIT_EVERY: usize = 8;
 /// Combines partial results until one is left, the last time with `finish` if there is one: else a single partial result is the result.
 pub(crate) fn combine(lowered: Lowered, operation: &str, func: Func, finish: Option<Func>) -> (Graph, Key) {
     let Lowered { mut graph, mut places } = lowered;
-    let token = |level: u64, func: &Func, places: &[(Name, u32)]| {
+    let token = |level: u64, func: &Func, places: &[Place]| {
         let mut tokenizer = Tokenizer::new();
         tokenizer.number(level).token(func.token().unwrap_or_else(Token::unique));
         let mut last: Option<&Name> = None;
@@ -44,23 +45,9 @@ pub(crate) fn combine(lowered: Lowered, operation: &str, func: Func, finish: Opt
         let name = Name::from_token(if is_last { operation } else { &partial }, token(level, &func, &places));
         let mut builder = GridBuilder::new(name.clone(), &[n]);
         let func = builder.func(func);
-        let mut numbers: Vec<(Name, u32)> = Vec::new();
-        for (name, _) in &places {
-            if numbers.last().is_none_or(|(last, _)| last != name) {
-                numbers.push((name.clone(), builder.depends_on(name.clone())));
-            }
-        }
-        let mut number = 0;
+        let mut numbers = Numbers::default();
         for group in places.chunks(SPLIT_EVERY) {
-            let inputs: Vec<(u32, u32)> = group
-                .iter()
-                .map(|(name, i)| {
-                    while numbers[number].0 != *name {
-                        number += 1;
-                    }
-                    (numbers[number].1, *i)
-                })
-                .collect();
+            let inputs: Vec<(u32, u32)> = group.iter().map(|(name, i)| (numbers.of(&mut builder, name), *i)).collect();
             builder.call(func, inputs);
         }
         graph.insert_layer(builder.build());

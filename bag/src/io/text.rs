@@ -14,10 +14,9 @@ use arras_core::{Func, Inputs, Name, Tokenizer, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::bag::{Bag, Base, Segment};
-use crate::batch::slot;
+use crate::engine::run::cursor_value;
 use crate::error::Error;
-use crate::lines::Lines;
-use crate::run::{Origin, cursor_value};
+use crate::io::lines::Lines;
 
 /// A file to be read by one task.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -78,7 +77,7 @@ impl ReadText {
         let story = format!("read_text({} file{})", files.len(), if files.len() == 1 { "" } else { "s" });
         let base = Base::of_values(Name::from_token("read_text", token), files, story);
         let open = Func::erased::<ReadText, _>(|inputs: &Inputs<'_>| Ok(cursor_value(Lines::open(inputs.get::<TextFile>(0)?)?)));
-        Ok(Bag::new(vec![Segment { base, origin: Origin { open, slot: slot::<String>() }, steps: Vec::new(), token, ready: false }]))
+        Ok(Bag::new(vec![Segment::of_open::<String>(base, open)]))
     }
 }
 

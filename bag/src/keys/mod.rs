@@ -1,0 +1,3 @@
+//! What brings elements of equal keys together.
+
+mod by_key;

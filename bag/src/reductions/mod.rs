@@ -1,0 +1,3 @@
+//! What makes one value of a bag.
+
+mod reduce;
