@@ -436,7 +436,7 @@ impl Kernel for RegionKernel {
                 Action::Count(_) => "iota",
                 Action::Absorbed => continue,
             };
-            names.extend([step.squared.0, step.squared.1].into_iter().filter(|squared| *squared).map(|_| "square"));
+            step.ways.iter().flat_map(|way| way.names()).for_each(|name| names.push(name));
             names.dedup();
             if names.last() != Some(&name) {
                 names.push(name);

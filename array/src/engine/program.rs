@@ -46,8 +46,8 @@ pub(crate) struct Step {
     /// The types of the operands.
     pub(crate) dtypes: SmallVec<[DType; 2]>,
     pub(crate) result: DType,
-    /// Which operands are squared on their way in.
-    pub(crate) squared: (bool, bool),
+    /// What happens to the operands of arithmetic on their way in.
+    pub(crate) ways: [Way; 2],
     pub(crate) target: u32,
 }
 
@@ -60,12 +60,78 @@ pub(crate) enum Action {
     Absorbed,
 }
 
+/// What happens to an operand on its way into a step.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Way {
+    Plain,
+    Squared,
+    Linear(Linear),
+}
+
+/// `(x * first + plus) * then`, each rounded: what up to three steps with scalars come to. Of a step that is not there the scalar is one that leaves all floats as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Linear {
+    pub(crate) first: f64,
+    pub(crate) plus: f64,
+    pub(crate) then: f64,
+    /// How far it is filled, from the last: 1 where there is `then`, 2 `plus`, 3 `first`.
+    filled: u8,
+}
+
 /// Where a step takes an operand from.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Source {
     Register(u32),
     Input(u32),
     Scalar(Scalar),
+}
+
+impl Linear {
+    /// No step.
+    const NOTHING: Linear = Linear { first: 1.0, plus: -0.0, then: 1.0, filled: 0 };
+
+    /// This, of what comes out of a step with one scalar; and the step's other operand. `None` if that is no such step, or one too many.
+    fn behind(self, step: &Step) -> Option<(Source, Linear)> {
+        let Action::Apply(operation) = &step.action else { return None };
+        let (of, scalar) = match (operation, &*step.operands) {
+            // Sums and products are the same either way round, differences and quotients are not.
+            (Operation::Add | Operation::Multiply, [Source::Scalar(scalar), of]) => (*of, scalar),
+            (Operation::Add | Operation::Multiply | Operation::Subtract, [of, Source::Scalar(scalar)]) => (*of, scalar),
+            _ => return None,
+        };
+        let scalar = match *scalar {
+            Scalar::F32(x) => f64::from(x),
+            Scalar::F64(x) => x,
+            _ => return None,
+        };
+        // The sign of what is not a number may tell a difference from a sum.
+        if matches!(of, Source::Scalar(_)) || scalar.is_nan() {
+            return None;
+        }
+        let linear = match (operation, self.filled) {
+            (Operation::Multiply, 0) => Linear { then: scalar, filled: 1, ..self },
+            (Operation::Multiply, 1 | 2) => Linear { first: scalar, filled: 3, ..self },
+            (Operation::Add, 0 | 1) => Linear { plus: scalar, filled: 2, ..self },
+            (Operation::Subtract, 0 | 1) => Linear { plus: -scalar, filled: 2, ..self },
+            _ => return None,
+        };
+        Some((of, linear))
+    }
+}
+
+impl Way {
+    /// The operations that it stands for.
+    pub(crate) fn names(self) -> impl Iterator<Item = &'static str> {
+        let (squares, linear) = match self {
+            Way::Plain => (false, Linear::NOTHING),
+            Way::Squared => (true, Linear::NOTHING),
+            Way::Linear(linear) => (false, linear),
+        };
+        let adds = linear.plus.to_bits() != Linear::NOTHING.plus.to_bits();
+        [(squares, "square"), (linear.first != 1.0, "multiply"), (adds, "add"), (linear.then != 1.0, "multiply")]
+            .into_iter()
+            .filter_map(|(is_there, name)| is_there.then_some(name))
+    }
 }
 
 /// Where a program's result is, and its mask, if it has one.
@@ -121,7 +187,7 @@ pub(crate) fn compile(
     }
     let results: Results = [root].into_iter().chain(mask).map(|expr| compiler.values[&expr.name]).collect();
     let Compiler { inputs, steps, .. } = compiler;
-    let (steps, results, registers) = allocate(absorb_squares(steps, &results), results);
+    let (steps, results, registers) = allocate(absorb(steps, &results), results);
     let (result, mask) = (results[0], results.get(1).copied());
     let program = Program { steps, result, mask, dtype: root.dtype, inputs: inputs.iter().map(|input| input.dtype).collect(), registers };
     (program, inputs)
@@ -160,7 +226,7 @@ impl Compiler {
 
     fn push(&mut self, action: Action, operands: SmallVec<[Source; 2]>, dtypes: SmallVec<[DType; 2]>, result: DType) -> Source {
         let target = self.steps.len() as u32;
-        self.steps.push(Step { action, operands, dtypes, result, squared: (false, false), target });
+        self.steps.push(Step { action, operands, dtypes, result, ways: [Way::Plain; 2], target });
         Source::Register(target)
     }
 }
@@ -179,7 +245,7 @@ impl Step {
     pub(crate) fn quarters(&self) -> u64 {
         match &self.action {
             Action::Draw(_) => 4,
-            Action::Apply(operation) => operation.quarters(),
+            Action::Apply(operation) => operation.quarters() + self.ways.iter().filter(|way| **way != Way::Plain).count() as u64,
             Action::Count(_) => 1,
             Action::Absorbed => 0,
         }
@@ -194,34 +260,45 @@ impl Step {
     }
 }
 
-/// Lets sums and differences of floats square their operands themselves, where a square is used once: a pass over the tile less.
-fn absorb_squares(mut steps: Vec<Step>, results: &[Source]) -> Vec<Step> {
+/// Lets arithmetic of floats prepare its operands itself, where what they come from is used once: a pass over the tile less for each step that is gone.
+fn absorb(mut steps: Vec<Step>, results: &[Source]) -> Vec<Step> {
     let mut uses = vec![0; steps.len()];
     let registers = steps.iter().flat_map(|step| &step.operands).chain(results).filter_map(|source| match source {
         Source::Register(r) => Some(*r as usize),
         _ => None,
     });
     registers.for_each(|r| uses[r] += 1);
-    let mut absorbed = vec![false; steps.len()];
-    for i in 0..steps.len() {
-        let sums = matches!(steps[i].action, Action::Apply(Operation::Add | Operation::Subtract));
-        if !sums || !matches!(steps[i].result, DType::F32 | DType::F64) {
+    // Those that are nearest to the result first: they take in what lies behind them.
+    for i in (0..steps.len()).rev() {
+        let Action::Apply(operation) = &steps[i].action else { continue };
+        let sums = matches!(operation, Operation::Add | Operation::Subtract);
+        if !(sums || matches!(operation, Operation::Multiply | Operation::Divide)) || !matches!(steps[i].result, DType::F32 | DType::F64) {
             continue;
         }
         for at in 0..2 {
             let Source::Register(r) = steps[i].operands[at] else { continue };
-            let square = &steps[r as usize];
-            if uses[r as usize] == 1 && matches!(square.action, Action::Apply(Operation::Square)) && !absorbed[r as usize] {
-                steps[i].operands[at] = square.operands[0];
-                absorbed[r as usize] = true;
-                let squared = &mut steps[i].squared;
-                *(if at == 0 { &mut squared.0 } else { &mut squared.1 }) = true;
+            let (before, after) = steps.split_at_mut(i);
+            let other = after[0].ways[1 - at];
+            let square = &mut before[r as usize];
+            if sums
+                && uses[r as usize] == 1
+                && matches!(square.action, Action::Apply(Operation::Square))
+                && !matches!(other, Way::Linear(_))
+            {
+                (after[0].operands[at], after[0].ways[at]) = (square.operands[0], Way::Squared);
+                square.action = Action::Absorbed;
+                continue;
             }
-        }
-    }
-    for (step, absorbed) in steps.iter_mut().zip(absorbed) {
-        if absorbed {
-            step.action = Action::Absorbed;
+            let mut linear = Linear::NOTHING;
+            while let Source::Register(r) = after[0].operands[at]
+                && uses[r as usize] == 1
+                && !matches!(other, Way::Squared)
+                && let Some((of, longer)) = linear.behind(&before[r as usize])
+            {
+                (after[0].operands[at], linear) = (of, longer);
+                after[0].ways[at] = Way::Linear(linear);
+                before[r as usize].action = Action::Absorbed;
+            }
         }
     }
     steps

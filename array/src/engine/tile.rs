@@ -20,7 +20,7 @@ use crate::engine::dtype::{
     Complex32, Complex64, ComplexNumber, DType, Element, Float, Integer, Number, Real, for_each_dtype, with_bits, with_complex, with_dtype,
     with_float, with_inexact, with_integer, with_number, with_ordered, with_real,
 };
-use crate::engine::program::{Action, Program, Source, Step};
+use crate::engine::program::{Action, Program, Source, Step, Way};
 
 /// Elements of a tile: a few registers of eight-byte elements, the tiles of inputs and the next ones on their way fit the first cache.
 pub(crate) const TILE: usize = 512;
@@ -386,14 +386,8 @@ macro_rules! loops {
                     Action::Apply(operation) => operation,
                 };
                 let dtype = step.dtypes[0];
-                if step.squared != (false, false) {
-                    match (dtype, operation) {
-                        (DType::F32, Operation::Add) => self.squares::<f32>(step, |x, y| x + y),
-                        (DType::F64, Operation::Add) => self.squares::<f64>(step, |x, y| x + y),
-                        (DType::F32, _) => self.squares::<f32>(step, |x, y| x - y),
-                        (DType::F64, _) => self.squares::<f64>(step, |x, y| x - y),
-                        _ => no_number(),
-                    }
+                if step.ways != [Way::Plain; 2] {
+                    with_float!(dtype, T => self.prepared::<T>(step, operation), no_number());
                     return Ok(());
                 }
                 match operation {
@@ -588,13 +582,39 @@ impl Frame<'_> {
         }
     }
 
-    /// As `binary`, with operands that are squared on their way in.
+    /// Arithmetic whose operands are prepared on their way in.
+    fn prepared<T: Float>(&mut self, step: &Step, operation: &Operation) {
+        match operation {
+            Operation::Add if step.ways.contains(&Way::Squared) => self.squares::<T>(step, |x, y| x + y),
+            Operation::Subtract if step.ways.contains(&Way::Squared) => self.squares::<T>(step, |x, y| x - y),
+            Operation::Add => self.linear::<T>(step, |x, y| x + y),
+            Operation::Subtract => self.linear::<T>(step, |x, y| x - y),
+            Operation::Multiply => self.linear::<T>(step, |x, y| x * y),
+            Operation::Divide => self.linear::<T>(step, |x, y| x / y),
+            _ => no_number(),
+        }
+    }
+
     fn squares<T: Float>(&mut self, step: &Step, body: impl Fn(T, T) -> T + Copy) {
         let square = |x: T| x.times(x);
-        match step.squared {
-            (true, true) => self.binary::<T, T>(step, |x, y| body(square(x), square(y))),
-            (true, false) => self.binary::<T, T>(step, |x, y| body(square(x), y)),
-            (false, _) => self.binary::<T, T>(step, |x, y| body(x, square(y))),
+        match step.ways.map(|way| way == Way::Squared) {
+            [true, true] => self.binary::<T, T>(step, |x, y| body(square(x), square(y))),
+            [true, false] => self.binary::<T, T>(step, |x, y| body(square(x), y)),
+            [false, _] => self.binary::<T, T>(step, |x, y| body(x, square(y))),
+        }
+    }
+
+    fn linear<T: Float>(&mut self, step: &Step, body: impl Fn(T, T) -> T + Copy) {
+        let of = |way| match way {
+            Way::Linear(linear) => Some([linear.first, linear.plus, linear.then].map(T::cast_from)),
+            Way::Plain | Way::Squared => None,
+        };
+        let line = |x: T, [first, plus, then]: [T; 3]| (x * first + plus) * then;
+        match step.ways.map(of) {
+            [Some(left), Some(right)] => self.binary::<T, T>(step, |x, y| body(line(x, left), line(y, right))),
+            [Some(left), None] => self.binary::<T, T>(step, |x, y| body(line(x, left), y)),
+            [None, Some(right)] => self.binary::<T, T>(step, |x, y| body(x, line(y, right))),
+            [None, None] => no_number(),
         }
     }
 
