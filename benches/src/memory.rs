@@ -66,3 +66,16 @@ pub fn peak_nbytes<R>(body: impl FnOnce() -> R) -> (R, usize) {
     COUNT.store(false, Ordering::SeqCst);
     (result, PEAK.load(Ordering::Relaxed) - (1 << 60))
 }
+
+/// Lets the operating system's note of the most memory that this process had begin anew, where it can.
+pub fn forget_peak_resident() {
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
+/// The most memory that this process had resident, if the operating system says so.
+pub fn peak_resident_nbytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib << 10)
+}

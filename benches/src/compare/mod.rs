@@ -13,6 +13,7 @@ mod peer;
 mod python;
 mod report;
 mod rows_array;
+mod rows_bag;
 mod rows_cluster;
 mod rows_memory;
 mod rows_pi;
@@ -33,6 +34,7 @@ pub fn rows() -> Vec<Row> {
     let mut rows = rows_tasks::rows();
     rows.extend(rows_pi::rows());
     rows.extend(rows_array::rows());
+    rows.extend(rows_bag::rows());
     rows.extend(rows_memory::rows());
     rows.extend(rows_storage::rows());
     rows.extend(rows_cluster::rows());

@@ -63,7 +63,15 @@ impl Python {
     /// # Errors
     /// [`Error::PeerStart`].
     pub fn start(&self, script: &str, threads: usize) -> Result<Peer> {
-        let mut command = Command::new(&self.interpreter);
+        self.start_with(self.interpreter.clone(), script, threads)
+    }
+
+    /// Starts a script of the folder by another interpreter, which has what the environment has not.
+    ///
+    /// # Errors
+    /// [`Error::PeerStart`].
+    pub fn start_with(&self, interpreter: PathBuf, script: &str, threads: usize) -> Result<Peer> {
+        let mut command = Command::new(interpreter);
         command.arg(self.scripts.join(script)).env("PYTHONDONTWRITEBYTECODE", "1");
         for name in [
             "ARRAS_PEER_THREADS",

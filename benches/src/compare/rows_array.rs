@@ -52,7 +52,7 @@ fn verdict(asked: Bar, says: impl FnOnce(f64) -> Result<String> + 'static) -> su
 }
 
 fn peer(setting: &Setting, case: &'static str, parameters: Value) -> Result<Option<Timed>> {
-    setting.python_peer("array.py", case, parameters, 1.0)
+    setting.python_peer("arrays.py", case, parameters, 1.0)
 }
 
 // ------------------------------------------------------------------------------------------------ twelve operations, summed
@@ -329,7 +329,7 @@ fn million_blocks(setting: &Setting) -> Result<Contest> {
     // Dask needs half a minute for as many: it builds fewer, and its time is scaled.
     let smaller = side / 10;
     let scale = (side * side) as f64 / (smaller * smaller) as f64;
-    let peer = setting.python_peer("array.py", "million_blocks", json!({ "side": smaller }), scale)?;
+    let peer = setting.python_peer("arrays.py", "million_blocks", json!({ "side": smaller }), scale)?;
     let n_tasks: Rc<Cell<usize>> = Rc::default();
     let found = Rc::clone(&n_tasks);
     let n_blocks = (side * side) as f64;

@@ -10,6 +10,7 @@ use arras_array::{Array, Chunks, Compressor, Zarr, ZarrSink, s};
 use arras_scheduler::{Compute, Threads};
 
 use super::{Contest, Error, Result, Rival, Row, Setting, bar};
+use crate::memory;
 
 pub(super) fn rows() -> Vec<Row> {
     vec![Row::new("zarr/standardise-40gb", Rival::Nobody, |setting| standardise(setting).map(Some)).rounds(1)]
@@ -50,7 +51,7 @@ fn standardise(setting: &Setting) -> Result<Contest> {
     Ok(Contest {
         ours: Box::new(move || {
             let _keep = &folder;
-            forget_peak();
+            memory::forget_peak_resident();
             let start = Instant::now();
             // Each is read on its own: what is read for the means is not kept until they are known.
             let stored = Zarr::open(&source).map_err(array_error)?;
@@ -58,7 +59,7 @@ fn standardise(setting: &Setting) -> Result<Contest> {
             let standardised = (again - x.mean_axis(0)) / x.std_axis(0, 0);
             standardised.store(sink(&target)?).compute_with(&threads)?;
             let seconds = start.elapsed().as_secs_f64();
-            seen.set(peak_rss_gib().unwrap_or(f64::NAN));
+            seen.set(memory::peak_resident_nbytes().map_or(f64::NAN, |nbytes| nbytes as f64 / (1u64 << 30) as f64));
             let some = Array::<f64>::from_zarr(&target, Chunks::bytes(32 << 20)).map_err(array_error)?.slice(s![.., 0..2_500]);
             let (means, deviations) = (some.mean_axis(0).compute_with(&threads)?, some.std_axis(0, 0).compute_with(&threads)?);
             let right = means.iter().all(|mean| mean.abs() < 1e-9) && deviations.iter().all(|deviation| (deviation - 1.0).abs() < 1e-9);
@@ -76,19 +77,6 @@ fn standardise(setting: &Setting) -> Result<Contest> {
             ))
         }),
     })
-}
-
-/// Lets the operating system's note of the most memory that this process had begin anew, where it can.
-fn forget_peak() {
-    let _ = fs::write("/proc/self/clear_refs", "5");
-}
-
-/// The most memory that this process had, if the operating system says so.
-fn peak_rss_gib() -> Option<f64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib / (1 << 20) as f64)
 }
 
 fn nbytes_below(folder: &Path) -> u64 {
