@@ -305,7 +305,7 @@ impl Run {
         self.options.emit(plan, &Event::Started { task: id, worker: seat.number });
         let started = Instant::now();
         // SAFETY: this thread runs task `id`, whose inputs were in memory when the admission let it start, and stay there until it is reported below.
-        let value = plan.call(id, |input| unsafe { self.slots.get(input) })?;
+        let value = plan.call_with(id, |input| unsafe { self.slots.get(input) }, |input| self.bookkeeping.is_last(input))?;
         let (duration, nbytes) = (started.elapsed(), value.nbytes());
         if let Some(size) = self.sizes.get(id as usize) {
             size.store(nbytes, Ordering::Relaxed);
@@ -391,7 +391,7 @@ impl Run {
             });
             // SAFETY: this thread runs task `id`, which is ready: it came from the roots, which read no task, or from the bookkeeping. The reference ends before the
             // task is reported below.
-            let value = plan.call(id, |input| unsafe { self.slots.get(input) })?;
+            let value = plan.call_with(id, |input| unsafe { self.slots.get(input) }, |input| self.bookkeeping.is_last(input))?;
             if let Some(started) = started {
                 let (duration, nbytes) = (started.elapsed(), value.nbytes());
                 self.sizes[id as usize].store(nbytes, Ordering::Relaxed);
