@@ -26,10 +26,10 @@ where
     /// ```
     /// use arras_bag::Bag;
     /// use arras_core::evaluate;
-    /// assert_eq!(evaluate(&Bag::from_sequence([("a", 1), ("b", 2)], 2).keys_of_pairs())?, ["a", "b"]);
+    /// assert_eq!(evaluate(&Bag::from_sequence([("a", 1), ("b", 2)], 2).keys())?, ["a", "b"]);
     /// # Ok::<(), arras_core::Error>(())
     /// ```
-    pub fn keys_of_pairs(&self) -> Bag<K> {
+    pub fn keys(&self) -> Bag<K> {
         self.moved::<K, K>("keys", |(key, _)| key)
     }
 
@@ -243,7 +243,7 @@ where
         });
         let mut tokenizer = Tokenizer::new();
         tokenizer.token(func.token().unwrap_or_else(Token::unique));
-        self.keys().iter().for_each(|key| {
+        Collection::keys(self).iter().for_each(|key| {
             tokenizer.text(&key.to_string());
         });
         let name = Name::from_token("collect_as_map", tokenizer.finish());

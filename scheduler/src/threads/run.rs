@@ -259,13 +259,14 @@ impl Run {
 
     /// Takes the next task that may start, and makes room for it and its inputs.
     fn prepare(&self, limited: &mut Limited) -> Option<(u32, Result<(), BoxError>)> {
-        let Start { task, spill, restore } = limited.admission.start(&self.plan)?;
-        for id in spill {
-            if limited.admission.lacks(&restore) == 0 {
-                break;
-            }
-            // SAFETY: the admission lists values of finished tasks that no running task reads, and none starts to while this thread holds its lock. Nobody else looks at the slot.
-            let Some(value) = (unsafe { self.slots.take(id) }) else { continue };
+        let Start { task, restore } = limited.admission.start(&self.plan)?;
+        while limited.admission.lacks(&restore) > 0 {
+            let Some(id) = limited.admission.next_to_spill() else { break };
+            // SAFETY: the admission names values of finished tasks that no running task reads, and none starts to while this thread holds its lock. Nobody else looks at the slot.
+            let Some(value) = (unsafe { self.slots.take(id) }) else {
+                limited.admission.stays(id);
+                continue;
+            };
             match limited.spill.write(&value) {
                 Ok(slot) => {
                     let nbytes = value.nbytes();
@@ -294,7 +295,7 @@ impl Run {
         let nbytes = value.nbytes();
         // SAFETY: the value is on disk, so no task that reads it runs, and none starts to while this thread holds the lock that it has `limited` from.
         unsafe { self.slots.put(id, value) };
-        limited.admission.restored(id);
+        limited.admission.restored(&self.plan, id);
         self.options.emit(&self.plan, &Event::Restored { task: id, nbytes });
         Ok(())
     }
