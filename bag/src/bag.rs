@@ -34,12 +34,14 @@ use crate::sequence;
 /// ```
 pub struct Bag<T> {
     state: Arc<Result<Vec<Segment>, arras_core::Error>>,
+    /// How many partitions the next exchange makes, if somebody said.
+    shuffle_partitions: Option<u32>,
     marker: PhantomData<fn() -> T>,
 }
 
 impl<T> Clone for Bag<T> {
     fn clone(&self) -> Bag<T> {
-        Bag { state: Arc::clone(&self.state), marker: PhantomData }
+        Bag { state: Arc::clone(&self.state), shuffle_partitions: self.shuffle_partitions, marker: PhantomData }
     }
 }
 
@@ -240,12 +242,12 @@ impl Segment {
 
 impl<T> Bag<T> {
     pub(crate) fn new(segments: Vec<Segment>) -> Bag<T> {
-        Bag { state: Arc::new(Ok(segments)), marker: PhantomData }
+        Bag { state: Arc::new(Ok(segments)), shuffle_partitions: None, marker: PhantomData }
     }
 
     /// A bag that carries what was wrong when it was built.
     pub(crate) fn failed(error: impl Into<arras_core::Error>) -> Bag<T> {
-        Bag { state: Arc::new(Err(error.into())), marker: PhantomData }
+        Bag { state: Arc::new(Err(error.into())), shuffle_partitions: None, marker: PhantomData }
     }
 
     pub(crate) fn segments(&self) -> Result<&[Segment], arras_core::Error> {
@@ -253,6 +255,30 @@ impl<T> Bag<T> {
             Ok(segments) => Ok(segments),
             Err(error) => Err(error.clone()),
         }
+    }
+
+    pub(crate) fn shuffle_partitions(&self) -> Option<usize> {
+        self.shuffle_partitions.map(|n| n as usize)
+    }
+
+    /// The same bag, of which the next exchange (by key or by order) makes `n_partitions` partitions, where without it makes as many as it finds. Says nothing to other methods, and
+    /// is forgotten after the next.
+    ///
+    /// # Errors
+    /// The bag carries [`Error::ZeroPartitions`] if `n_partitions` is 0.
+    ///
+    /// # Examples
+    /// ```
+    /// use arras_bag::Bag;
+    /// let sums = Bag::from_sequence((0..100).map(|i| (i % 10, i)), 20).shuffle_into(3).reduce_by_key(|a, b| a + b);
+    /// assert_eq!(sums.n_partitions(), 3);
+    /// ```
+    #[must_use]
+    pub fn shuffle_into(&self, n_partitions: usize) -> Bag<T> {
+        if n_partitions == 0 {
+            return Bag::failed(Error::ZeroPartitions { operation: "shuffle_into" });
+        }
+        Bag { shuffle_partitions: Some(u32::try_from(n_partitions).unwrap_or(u32::MAX)), ..self.clone() }
     }
 
     /// A bag whose runs go on with one more step.

@@ -85,6 +85,22 @@ pub enum Error {
         /// The limit.
         limit: usize,
     },
+    /// More partitions than one exchange can make. Raised at build.
+    #[error("an exchange of so many partitions makes at most {limit} partitions, not {n_partitions}")]
+    TooManyPartitions {
+        /// How many were wanted.
+        n_partitions: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// A function that names the partition of a key named one that is not there. Raised at run.
+    #[error("partition_by: the function names partition {partition}, of {n_partitions}")]
+    NoSuchPartition {
+        /// What the function gave.
+        partition: usize,
+        /// How many there are.
+        n_partitions: usize,
+    },
     /// A reduction that has no answer for no elements. Raised at run.
     #[error("{operation}: the bag has no elements; use `fold` with a first value to get an answer for an empty bag")]
     Empty {

@@ -29,12 +29,40 @@ use crate::value::{Data, Value};
 pub struct Inputs<'a> {
     values: &'a [&'a Value],
     block: u32,
+    /// Which values nobody will read after this call, if somebody knows: asked by position, the first being `first`.
+    last: Option<&'a (dyn Fn(usize) -> bool + Sync)>,
+    first: usize,
 }
 
 impl<'a> Inputs<'a> {
     /// The inputs of the task at flat position `block` of its layer.
     pub fn new(values: &'a [&'a Value], block: u32) -> Inputs<'a> {
-        Inputs { values, block }
+        Inputs { values, block, last: None, first: 0 }
+    }
+
+    /// The same inputs, of which `is_last` says by position whether this call is the last to read them.
+    pub(crate) fn with_last(self, is_last: &'a (dyn Fn(usize) -> bool + Sync)) -> Inputs<'a> {
+        Inputs { last: Some(is_last), first: 0, ..self }
+    }
+
+    /// The first `n` inputs, and the others.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    pub fn split_at(&self, n: usize) -> (Inputs<'a>, Inputs<'a>) {
+        let (before, after) = self.values.split_at(n);
+        (Inputs { values: before, ..*self }, Inputs { values: after, first: self.first + n, ..*self })
+    }
+
+    /// Whether nobody else reads input `i`, now or later, so that a value that can be taken apart may be. False where it is not known, as for values that came from
+    /// another process or were there before the run.
+    ///
+    /// ```
+    /// use arras_core::{Inputs, Value};
+    /// assert!(!Inputs::new(&[&Value::new(1)], 0).is_last(0));
+    /// ```
+    pub fn is_last(&self, i: usize) -> bool {
+        self.last.is_some_and(|is_last| is_last(self.first + i))
     }
 
     /// The number of inputs.
@@ -99,6 +127,11 @@ pub trait Kernel: Serialize + DeserializeOwned + Send + Sync + 'static {
         false
     }
 
+    /// Whether its value is a part of its one input, and takes no memory beside it: such a task runs as soon as it can.
+    fn takes_part(&self) -> bool {
+        false
+    }
+
     /// About how many nanoseconds the task of this block takes, where that is not told by the sizes of its inputs and its value: one that draws a million numbers and returns
     /// their sum. For engines, which cut a plan into parts of some length.
     fn nanoseconds(&self, block: u32) -> Option<u64> {
@@ -125,6 +158,7 @@ pub struct FuncTable {
     call: fn(&(dyn Any + Send + Sync), &Inputs<'_>) -> Result<Value, BoxError>,
     why_local: fn(&(dyn Any + Send + Sync)) -> Option<String>,
     runs_user_code: fn(&(dyn Any + Send + Sync)) -> bool,
+    takes_part: fn(&(dyn Any + Send + Sync)) -> bool,
     nanoseconds: fn(&(dyn Any + Send + Sync), u32) -> Option<u64>,
     encode: fn(&(dyn Any + Send + Sync)) -> Result<Vec<u8>, BoxError>,
     pub(crate) decode: fn(&[u8]) -> Result<Func, BoxError>,
@@ -139,6 +173,9 @@ pub(crate) trait Body: Send + Sync + Sized + 'static {
     fn why_local(&self) -> Option<String>;
     fn runs_user_code(&self) -> bool {
         true
+    }
+    fn takes_part(&self) -> bool {
+        false
     }
     fn nanoseconds(&self, block: u32) -> Option<u64> {
         let _ = block;
@@ -163,6 +200,7 @@ impl<B: Body> TableOf<B> {
         call: |environment, inputs| held::<B>(environment).call(inputs),
         why_local: |environment| held::<B>(environment).why_local(),
         runs_user_code: |environment| held::<B>(environment).runs_user_code(),
+        takes_part: |environment| held::<B>(environment).takes_part(),
         nanoseconds: |environment, block| held::<B>(environment).nanoseconds(block),
         encode: |environment| held::<B>(environment).encode(),
         decode: |bytes| Ok(Func::from_body(B::decode(bytes)?)),
@@ -295,6 +333,11 @@ impl Func {
     /// ```
     pub fn runs_user_code(&self) -> bool {
         (self.table.runs_user_code)(&*self.environment)
+    }
+
+    /// Whether its value is a part of its one input: see [`Kernel::takes_part`].
+    pub fn takes_part(&self) -> bool {
+        (self.table.takes_part)(&*self.environment)
     }
 
     /// About how long the task of this block takes, if a built-in kernel says so: see [`Kernel::nanoseconds`].
@@ -462,6 +505,9 @@ impl<K: Kernel> Body for KernelBody<K> {
     }
     fn runs_user_code(&self) -> bool {
         self.0.runs_user_code()
+    }
+    fn takes_part(&self) -> bool {
+        self.0.takes_part()
     }
     fn nanoseconds(&self, block: u32) -> Option<u64> {
         self.0.nanoseconds(block)

@@ -16,6 +16,7 @@
 //!    a value where not. Where that gains nothing, and where values are shared unless it gains much, the inputs keep their order.
 //! 3. **Close what is open**: when a task completes the inputs of others, or leaves them as the last to read a value, those run at once if that does not
 //!    grow what is held, each followed by what it completes: a value that feeds both a mean and a variance feeds both, and goes.
+//!    So do those that take a part of a value, as of one that was cut into buckets: the whole goes when all its parts are taken.
 //! 4. **Finish what is nearly done**: where sizes are known and a large value waits for one last reader, which itself waits only for a leaf or two, these are
 //!    computed at once if only little is left of all of them: after the sum of a block comes the product with its neighbour, before the sums of all blocks.
 //!
@@ -23,6 +24,8 @@
 
 use crate::error::Result;
 use crate::flat::{Edges, Flat};
+use crate::func::Func;
+use crate::layer::{Layer, Rows};
 
 /// Tasks that a value may feed at once under rule 3 when no sizes are known.
 const FEW_READERS: usize = 8;
@@ -48,6 +51,8 @@ pub(crate) fn order(flat: &Flat<'_>, edges: &Edges<'_>, wanted: &[u32]) -> Resul
         edges,
         readers: &readers,
         size: &size,
+        takes_part: takes_part(flat),
+        parts: Vec::new(),
         residues: sizes.as_ref().map(|_| residues(flat.len(), edges, &readers, &topological, wanted, &size)),
         next: Vec::new(),
         nearly: Vec::new(),
@@ -165,6 +170,24 @@ fn residues(n: usize, edges: &Edges<'_>, readers: &Readers, topological: &[u32],
     residues
 }
 
+/// Which tasks say that they take a part of their one input; nothing if none do. Only collections' kernels say so, and those are in grids.
+fn takes_part(flat: &Flat<'_>) -> Vec<bool> {
+    let mut takes_part = Vec::new();
+    for (number, layer) in flat.graph.layers().enumerate() {
+        let Layer::Grid(grid) = &**layer else { continue };
+        let Rows::Calls(calls) = &grid.rows else { continue };
+        if !calls.funcs.iter().any(Func::takes_part) {
+            continue;
+        }
+        takes_part.resize(flat.len(), false);
+        let start = flat.range(number).start;
+        for position in 0..layer.len() as u32 {
+            takes_part[(start + position) as usize] = calls.funcs[calls.func_of(position) as usize].takes_part();
+        }
+    }
+    takes_part
+}
+
 /// The size of every task's value, if any is known; those that are not count as the smallest that is.
 fn sizes(flat: &Flat<'_>) -> Option<Vec<u64>> {
     let known = flat.graph.layers().any(|layer| (0..layer.len() as u32).next().is_some_and(|first| layer.nbytes_at(first).is_some()));
@@ -227,6 +250,10 @@ struct Placed<'a, Size> {
     edges: &'a Edges<'a>,
     readers: &'a Readers,
     size: &'a Size,
+    /// Which tasks take a part of their one input; nothing if none do.
+    takes_part: Vec<bool>,
+    /// Parts that were just placed, whose readers come after the last part.
+    parts: Vec<u32>,
     /// What is left of each value once it has been used, if sizes are known.
     residues: Option<Vec<u64>>,
     /// Tasks that rule 3 says to run next, the first last.
@@ -271,7 +298,22 @@ impl<Size: Fn(u32) -> u64> Placed<'_, Size> {
         for &reader in readers.of(id) {
             self.waiting[reader as usize] -= 1;
         }
+        // What parts complete waits until the whole is gone.
+        if self.is_part(id) {
+            self.parts.push(id);
+            if self.next.last().is_some_and(|&next| self.is_part(next)) {
+                return;
+            }
+            while let Some(part) = self.parts.pop() {
+                self.close(part);
+            }
+            return;
+        }
         self.close(id);
+    }
+
+    fn is_part(&self, id: u32) -> bool {
+        self.takes_part.get(id as usize) == Some(&true)
     }
 
     /// Rule 3 for the readers of a task that was just placed.
@@ -298,7 +340,7 @@ impl<Size: Fn(u32) -> u64> Placed<'_, Size> {
                 }
             };
         for &reader in of.iter().rev() {
-            if self.is_ready(reader) && (fits || self.frees_its_size(reader)) {
+            if self.is_ready(reader) && (fits || self.is_part(reader) || self.frees_its_size(reader)) {
                 self.next.push(reader);
             }
         }

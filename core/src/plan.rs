@@ -263,14 +263,29 @@ impl Plan {
     /// # Errors
     /// What the function returns. Panics are not caught here.
     #[inline]
-    pub fn call<'v>(&'v self, id: u32, mut lookup: impl FnMut(u32) -> &'v Value) -> Result<Value, BoxError> {
+    pub fn call<'v>(&'v self, id: u32, lookup: impl FnMut(u32) -> &'v Value) -> Result<Value, BoxError> {
+        self.call_with(id, lookup, |_| false)
+    }
+
+    /// As [`call`](Plan::call), telling the function which of its inputs nobody will read after it: `is_last` says so by task id. Values that were there before the run stay.
+    ///
+    /// # Errors
+    /// What the function returns. Panics are not caught here.
+    #[inline]
+    pub fn call_with<'v>(
+        &'v self,
+        id: u32,
+        mut lookup: impl FnMut(u32) -> &'v Value,
+        is_last: impl Fn(u32) -> bool + Sync,
+    ) -> Result<Value, BoxError> {
         let (func, block) = self.calls[id as usize];
         let values: SmallVec<[&Value; 8]> = self
             .inputs_of(id)
             .iter()
             .map(|&packed| if packed & CONSTANT == 0 { lookup(packed) } else { &self.constants[(packed & !CONSTANT) as usize] })
             .collect();
-        self.funcs[func as usize].call(&Inputs::new(&values, block))
+        let is_last = |i: usize| self.inputs_of(id).get(i).is_some_and(|&packed| packed & CONSTANT == 0 && is_last(packed));
+        self.funcs[func as usize].call(&Inputs::new(&values, block).with_last(&is_last))
     }
 
     /// The error of a task, with its key and function.

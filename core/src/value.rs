@@ -216,6 +216,16 @@ impl Value {
         }
     }
 
+    /// The value, if it is a `T` and this is the last reference; else the reference back.
+    ///
+    /// # Errors
+    /// The value as it was.
+    pub fn into_sole<T: Send + Sync + 'static>(self) -> std::result::Result<T, Value> {
+        let table = self.table;
+        let data = self.data.downcast::<T>().map_err(|data| Value { data, table })?;
+        Arc::try_unwrap(data).map_err(|data| Value { data, table })
+    }
+
     fn wrong_type<T>(&self) -> Error {
         Error::WrongType { expected: type_name::<T>(), found: self.type_name() }
     }
@@ -380,6 +390,10 @@ mod tests {
         let address = value.get::<Vec<i32>>().unwrap().as_ptr();
         let copy = value.clone().into_inner::<Vec<i32>>().unwrap();
         assert_ne!(copy.as_ptr(), address);
+        let other = value.clone();
+        let value = value.into_sole::<Vec<i32>>().expect_err("there is another");
+        drop(other);
+        let value = value.into_sole::<String>().expect_err("it is no text");
         let moved = value.into_inner::<Vec<i32>>().unwrap();
         assert_eq!(moved.as_ptr(), address);
     }

@@ -52,6 +52,14 @@ impl Bookkeeping {
     }
 }
 
+impl Bookkeeping {
+    /// Whether a task that has not finished is the only one left to read one of its inputs.
+    #[inline]
+    pub(crate) fn is_last(&self, input: u32) -> bool {
+        self.unread[input as usize].load(Ordering::Acquire) == 1
+    }
+}
+
 /// Counts one down. Whether it was the last.
 #[inline]
 fn last(count: &AtomicU32) -> bool {
@@ -87,7 +95,9 @@ mod tests {
 
         let bookkeeping = Bookkeeping::new(&plan);
         assert_eq!(event(&bookkeeping, &plan, 0), (vec![], vec![1]));
+        assert!(!bookkeeping.is_last(0), "b and c read it");
         assert_eq!(event(&bookkeeping, &plan, 1), (vec![], vec![2]));
+        assert!(bookkeeping.is_last(0), "c alone");
         assert_eq!(event(&bookkeeping, &plan, 2), (vec![1, 0].into_iter().rev().collect(), vec![]));
     }
 
@@ -110,6 +120,7 @@ mod tests {
         let plan = Plan::new(&graph, &[Key::from("a"), Key::from("b")]).unwrap();
         let bookkeeping = Bookkeeping::new(&plan);
         event(&bookkeeping, &plan, 0);
+        assert!(!bookkeeping.is_last(0));
         assert_eq!(event(&bookkeeping, &plan, 1), (vec![], vec![]));
     }
 }

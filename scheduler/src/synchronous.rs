@@ -58,7 +58,11 @@ fn drive(plan: &Plan, options: &RunOptions) -> Result<Vec<Value>> {
         });
         // A value is dropped here too, and the user's own Drop may panic.
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            let value = plan.call(id, |input| values[input as usize].as_ref().expect("ranks put inputs before their readers"))?;
+            let value = plan.call_with(
+                id,
+                |input| values[input as usize].as_ref().expect("ranks put inputs before their readers"),
+                |input| bookkeeping.is_last(input),
+            )?;
             if let Some(started) = started {
                 let (nbytes, duration): (usize, Duration) = (value.nbytes(), started.elapsed());
                 sizes[id as usize] = nbytes;

@@ -38,6 +38,15 @@ fn hash<K: Hash>(key: &K) -> u32 {
     (hash ^ (hash >> 32)) as u32
 }
 
+/// Which of `n` buckets a key belongs to: other bits of its hash than those the table goes by (the finish of MurmurHash3, by Austin Appleby).
+pub(crate) fn bucket_of<K: Hash>(key: &K, n: usize) -> usize {
+    let mut bits = hash(key);
+    bits = (bits ^ (bits >> 16)).wrapping_mul(0x85eb_ca6b);
+    bits = (bits ^ (bits >> 13)).wrapping_mul(0xc2b2_ae35);
+    bits ^= bits >> 16;
+    ((u64::from(bits) * n as u64) >> 32) as usize
+}
+
 impl<K: Hash + Eq, A> Groups<K, A> {
     pub(crate) fn with_capacity(n_keys: usize) -> Groups<K, A> {
         Groups { table: HashTable::with_capacity(n_keys), entries: Vec::with_capacity(n_keys), hashes: Vec::new(), places: Vec::new() }
@@ -80,6 +89,17 @@ impl<K: Hash + Eq, A> Groups<K, A> {
         let hash = self.hashes[i];
         self.table.insert_unique(spread(hash), (hash, self.entries.len() as u32), |(of_key, _)| spread(*of_key));
         self.entries.push((key, value));
+    }
+
+    /// Whether a key is there.
+    pub(crate) fn has(&self, key: &K) -> bool {
+        let hash = hash(key);
+        self.table.find(spread(hash), |(of_key, place)| *of_key == hash && self.entries[*place as usize].0 == *key).is_some()
+    }
+
+    /// The key that was seen after `i` others, and its value.
+    pub(crate) fn pair_mut(&mut self, i: usize) -> Option<(&K, &mut A)> {
+        self.entries.get_mut(i).map(|(key, value)| (&*key, value))
     }
 
     /// All keys and values, first seen first.
@@ -125,6 +145,24 @@ mod tests {
         assert!(pairs.iter().enumerate().all(|(i, (key, _))| *key == keys[i]), "first seen first");
         for (key, n) in pairs {
             assert_eq!(n, keys.iter().filter(|k| **k == key).count() as u32);
+        }
+    }
+
+    #[test]
+    fn buckets_fill_evenly_and_their_keys_still_spread_over_a_table() {
+        for n in [2, 3, 16, 1000] {
+            let mut lengths = vec![0u32; n];
+            let keys: Vec<u64> = (0..100_000).map(|i| i * 1000).collect();
+            keys.iter().for_each(|key| lengths[bucket_of(key, n)] += 1);
+            let mean = 100_000 / n as u32;
+            let (least, most) = (*lengths.iter().min().unwrap(), *lengths.iter().max().unwrap());
+            assert!(most <= mean + mean / 2 && least >= mean / 2, "{n} buckets: {least} to {most}");
+            // The seven top bits of the table's hash tell keys of a group apart; the low ones choose the group.
+            let of_one: Vec<u64> = keys.into_iter().filter(|key| bucket_of(key, n) == 0).map(|key| spread(hash(&key))).collect();
+            let mut groups = vec![0u32; 16];
+            of_one.iter().for_each(|hash| groups[(hash % 16) as usize] += 1);
+            let mean = of_one.len() as u32 / 16;
+            assert!(mean < 20 || groups.iter().all(|&n| n <= 2 * mean && n >= mean / 2), "{n} buckets: {groups:?}");
         }
     }
 

@@ -131,8 +131,11 @@ impl Kernel for Run {
     fn run(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
         let block = inputs.block();
         let nothing = Inputs::new(&[], block);
-        let (shared, own) = inputs.values().split_at_checked(self.n_shared).ok_or("a run has all inputs of its sink")?;
-        let state = self.sink.open.call(&Inputs::new(shared, block))?;
+        if inputs.len() < self.n_shared {
+            return Err("a run has all inputs of its sink".into());
+        }
+        let (shared, own) = inputs.split_at(self.n_shared);
+        let state = self.sink.open.call(&shared)?;
 
         let mut slots = vec![self.origin.slot.call(&nothing)?];
         for step in &self.steps {
@@ -152,7 +155,7 @@ impl Kernel for Run {
 
         if wants_more {
             let first = output;
-            let cursor = self.origin.open.call(&Inputs::new(own, block))?;
+            let cursor = self.origin.open.call(&own)?;
             let mut cursor = lock::<Box<dyn Cursor>>(&cursor)?;
             let mut limit = self.first_batch.clamp(1, BATCH);
             while wants_more && cursor.fill(&first, limit)? {

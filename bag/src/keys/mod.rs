@@ -1,3 +1,9 @@
-//! What brings elements of equal keys together.
+//! By key and by order: what brings equal keys together.
 
-mod by_key;
+pub(crate) mod by_key;
+mod combine;
+pub(crate) mod group;
+mod join;
+mod pairs;
+mod sets;
+mod sort;

@@ -1,6 +1,7 @@
 //! Bags against the same pipelines over `std` iterators, under every scheduler.
 
 mod bad_input_is_a_typed_error;
+mod by_key_is_a_map_of_lists;
 mod combining_bags_and_partitions;
 mod each_method_is_its_iterator;
 mod equal_work_has_equal_names;
@@ -9,6 +10,7 @@ mod nothing_runs_early;
 mod portable_runs_travel;
 mod random_pipelines;
 mod reading_text;
+mod sorting_is_a_stable_sort;
 
 use arras_core::{Collection, evaluate};
 use arras_scheduler::{Compute, Synchronous, Threads};

@@ -33,7 +33,7 @@ fn closures_that_capture_nothing_travel_with_their_run() {
         .flat_map(|line: &&str| line.split(' ').map(str::to_owned).collect::<Vec<_>>())
         .filter(|word| word != "on")
         .foldby(|word: &String| word.clone(), 0u64, |total, _| total + 1, |a, b| a + b);
-    let value = computed_abroad(&counts.graph().unwrap(), &counts.keys()[0]);
+    let value = computed_abroad(&counts.graph().unwrap(), &Collection::keys(&counts)[0]);
     let expected = [("the", 4), ("cat", 1), ("sat", 2), ("mat", 2), ("dog", 1)];
     assert_eq!(value.get::<Partition<(String, u64)>>().unwrap().0, expected.map(|(word, n)| (word.to_owned(), n)));
 

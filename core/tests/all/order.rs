@@ -223,3 +223,44 @@ fn wide_readers_of_shared_values_are_ordered_in_linear_time() {
     assert_eq!(plan.len(), 2 * N + 2);
     assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
 }
+
+#[test]
+fn the_parts_of_a_value_are_taken_at_once_however_many_they_are() {
+    use std::borrow::Cow;
+
+    use arras_core::{BoxError, Func, Graph, GridBuilder, Inputs, Kernel, Key, Name, Plan, Value};
+
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Part;
+    impl Kernel for Part {
+        fn name(&self) -> Cow<'static, str> {
+            "part".into()
+        }
+        fn takes_part(&self) -> bool {
+            true
+        }
+        fn run(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
+            Ok(inputs.value(0).clone())
+        }
+    }
+    let n = 20;
+    let mut graph = Graph::new();
+    let mut whole = GridBuilder::new(Name::new("whole"), &[2]);
+    let func = whole.func(Func::new(|| 1u64));
+    (0..2).for_each(|_| whole.call(func, []));
+    graph.insert_layer(whole.build());
+    let mut parts = GridBuilder::new(Name::new("parts"), &[2, n]);
+    let (func, from) = (parts.func(Func::kernel(Part)), parts.depends_on(Name::new("whole")));
+    (0..2 * n).for_each(|i| parts.call(func, [(from, i / n)]));
+    graph.insert_layer(parts.build());
+    let mut ends = GridBuilder::new(Name::new("ends"), &[n]);
+    let (func, from) = (ends.func(Func::of_many(|xs: &[&u64]| xs.len() as u64)), ends.depends_on(Name::new("parts")));
+    (0..n).for_each(|j| ends.call(func, [(from, j), (from, n + j)]));
+    graph.insert_layer(ends.build());
+
+    let keys: Vec<Key> = (0..n).map(|j| Key::new(Name::new("ends"), [j].into_iter().collect())).collect();
+    let plan = Plan::new(&graph, &keys).unwrap();
+    let layers: Vec<&str> = (0..plan.len() as u32).map(|id| plan.layer_name(id).unwrap().as_str()).collect();
+    let runs: Vec<(&str, usize)> = layers.chunk_by(|a, b| a == b).map(|run| (run[0], run.len())).collect();
+    assert_eq!(runs, [("whole", 1), ("parts", 20), ("whole", 1), ("parts", 20), ("ends", 20)]);
+}

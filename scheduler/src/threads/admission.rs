@@ -29,8 +29,6 @@ enum Place {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Start {
     pub(crate) task: u32,
-    /// Values to write to disk first, in this order, and only as long as [`Admission::lacks`] room.
-    pub(crate) spill: Vec<u32>,
     /// Inputs to read back from disk.
     pub(crate) restore: Vec<u32>,
 }
@@ -49,8 +47,7 @@ pub(crate) struct Admission {
     ahead_nbytes: u64,
     place: Box<[Place]>,
     sizes: Box<[u64]>,
-    /// Values in memory, and their bytes.
-    resident: BTreeSet<u32>,
+    /// The bytes of the values in memory.
     resident_nbytes: u64,
     /// What running tasks are going to hold.
     expected_nbytes: u64,
@@ -58,6 +55,12 @@ pub(crate) struct Admission {
     pins: FxHashMap<u32, u32>,
     /// Values that cannot be written to disk.
     stays: BTreeSet<u32>,
+    /// Values in memory by the task that reads them next.
+    by_use: BTreeSet<(u32, u32)>,
+    /// The next reader of each value that is in `by_use`.
+    next_use: Box<[u32]>,
+    /// Rank order itself has needed the disk, so going ahead may too.
+    spills: bool,
     /// The largest value so far of each layer whose sizes are not stated.
     seen: FxHashMap<Name, u64>,
 }
@@ -79,11 +82,13 @@ impl Admission {
             ahead_nbytes: 0,
             place: vec![Place::Nowhere; n].into(),
             sizes: vec![0; n].into(),
-            resident: BTreeSet::new(),
             resident_nbytes: 0,
             expected_nbytes: 0,
             pins: FxHashMap::default(),
             stays: BTreeSet::new(),
+            by_use: BTreeSet::new(),
+            next_use: vec![0; n].into(),
+            spills: false,
             seen: FxHashMap::default(),
         }
     }
@@ -108,13 +113,18 @@ impl Admission {
         for input in plan.task_inputs(task) {
             *self.pins.entry(input).or_default() += 1;
         }
-        let restore = self.on_disk(plan, task);
-        let mut spill = Vec::new();
-        if self.lacks(&restore) > 0 {
-            spill = self.resident.iter().copied().filter(|id| !self.pins.contains_key(id) && !self.stays.contains(id)).collect();
-            spill.sort_by_cached_key(|&id| std::cmp::Reverse(self.next_use(plan, id)));
-        }
-        Some(Start { task, spill, restore })
+        Some(Start { task, restore: self.on_disk(plan, task) })
+    }
+
+    /// The value to write to disk next, as long as [`Admission::lacks`] room: the one that is read last.
+    pub(crate) fn next_to_spill(&self) -> Option<u32> {
+        self.spillable().next()
+    }
+
+    /// What may go to disk, that which is read last first.
+    fn spillable(&self) -> impl Iterator<Item = u32> + '_ {
+        let ids = self.by_use.iter().rev().map(|&(_, id)| id);
+        ids.filter(|id| !self.pins.contains_key(id) && !self.stays.contains(id))
     }
 
     /// How many bytes are held over the limit if these values are restored and what runs is done.
@@ -125,6 +135,7 @@ impl Admission {
 
     /// A value is on disk now.
     pub(crate) fn spilled(&mut self, id: u32) {
+        self.spills = true;
         self.leave_memory(id);
         self.place[id as usize] = Place::Disk;
     }
@@ -135,10 +146,11 @@ impl Admission {
     }
 
     /// A value is in memory again.
-    pub(crate) fn restored(&mut self, id: u32) {
+    pub(crate) fn restored(&mut self, plan: &Plan, id: u32) {
         self.place[id as usize] = Place::Memory;
-        self.resident.insert(id);
         self.resident_nbytes += self.sizes[id as usize];
+        self.next_use[id as usize] = self.find_next_use(plan, id);
+        self.by_use.insert((self.next_use[id as usize], id));
     }
 
     /// A task's value is there.
@@ -156,13 +168,17 @@ impl Admission {
             let seen = self.seen.entry(layer.clone()).or_default();
             *seen = nbytes.max(*seen);
         }
-        self.restored(task);
+        self.restored(plan, task);
         for input in plan.task_inputs(task) {
             if let Some(pins) = self.pins.get_mut(&input) {
                 *pins -= 1;
                 if *pins == 0 {
                     self.pins.remove(&input);
                 }
+            }
+            if self.by_use.remove(&(self.next_use[input as usize], input)) {
+                self.next_use[input as usize] = self.find_next_use(plan, input);
+                self.by_use.insert((self.next_use[input as usize], input));
             }
         }
         while self.done.get(self.head as usize) == Some(&true) {
@@ -196,7 +212,7 @@ impl Admission {
     }
 
     fn leave_memory(&mut self, id: u32) {
-        self.resident.remove(&id);
+        self.by_use.remove(&(self.next_use[id as usize], id));
         self.resident_nbytes -= self.sizes[id as usize];
     }
 
@@ -220,12 +236,27 @@ impl Admission {
     fn fits_ahead(&self, plan: &Plan, task: u32) -> bool {
         let own = self.estimate(plan, task);
         let restored: u64 = self.on_disk(plan, task).iter().map(|&id| self.sizes[id as usize]).sum();
-        self.resident_nbytes + self.expected_nbytes + own + restored <= self.limit
+        let lacks = (self.resident_nbytes + self.expected_nbytes + own + restored).saturating_sub(self.limit);
+        (lacks == 0 || self.spills && self.can_spill(plan, task, lacks))
             && self.held.max(self.head, task) + self.ahead_nbytes + own + restored <= self.limit
     }
 
+    /// Whether values that are read only after a task, none of them its own, hold so many bytes.
+    fn can_spill(&self, plan: &Plan, task: u32, nbytes: u64) -> bool {
+        let mut left = nbytes;
+        for id in self.spillable().take_while(|&id| self.next_use[id as usize] > task) {
+            if plan.readers(id).binary_search(&task).is_err() {
+                left = left.saturating_sub(self.sizes[id as usize]);
+            }
+            if left == 0 {
+                return true;
+            }
+        }
+        false
+    }
+
     /// When a value is read next: by which task. Wanted values are read last of all.
-    fn next_use(&self, plan: &Plan, id: u32) -> u32 {
+    fn find_next_use(&self, plan: &Plan, id: u32) -> u32 {
         plan.readers(id).iter().copied().filter(|&reader| !self.done[reader as usize]).min().unwrap_or(u32::MAX)
     }
 }
@@ -325,7 +356,7 @@ mod tests {
             let mut admission = Admission::new(&plan, limit);
             let mut started = Vec::new();
             while let Some(start) = admission.start(&plan) {
-                assert_eq!((start.spill.len(), start.restore.len()), (0, 0), "limit {limit}");
+                assert_eq!((admission.lacks(&start.restore) > 0 && limit > 100, start.restore.len()), (false, 0), "limit {limit}");
                 started.push(start.task);
             }
             assert_eq!(started.len(), together, "limit {limit}");
@@ -377,20 +408,22 @@ mod tests {
         let plan = Plan::new(&graph, &[Key::from("sum")]).unwrap();
         let mut admission = Admission::new(&plan, 210);
         for task in 0..2 {
-            assert_eq!(admission.start(&plan).unwrap(), Start { task, spill: vec![], restore: vec![] });
+            assert_eq!(admission.start(&plan).unwrap(), Start { task, restore: vec![] });
+            assert_eq!(admission.lacks(&[]), 0);
             admission.finished(&plan, task, 100);
         }
         let start = admission.start(&plan).unwrap();
-        assert_eq!((start.task, start.spill.len()), (2, 2));
-        assert_eq!(admission.lacks(&start.restore), 90);
-        admission.spilled(start.spill[0]);
+        assert_eq!((start.task, admission.lacks(&start.restore)), (2, 90));
+        let first = admission.next_to_spill().unwrap();
+        admission.spilled(first);
         assert_eq!(admission.lacks(&start.restore), 0);
         admission.finished(&plan, 2, 100);
         admission.readied(3);
         // The task needs all three, whatever the limit.
-        let restore = vec![start.spill[0]];
-        assert_eq!(admission.start(&plan).unwrap(), Start { task: 3, spill: vec![], restore: restore.clone() });
-        admission.restored(restore[0]);
+        let restore = vec![first];
+        assert_eq!(admission.start(&plan).unwrap(), Start { task: 3, restore: restore.clone() });
+        assert_eq!(admission.next_to_spill(), None, "it reads them all");
+        admission.restored(&plan, restore[0]);
         admission.finished(&plan, 3, 1);
         (0..3).for_each(|id| admission.released(id));
         assert_eq!(admission.resident_nbytes, Value::new(0u8).nbytes() as u64);

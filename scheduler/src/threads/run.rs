@@ -259,13 +259,14 @@ impl Run {
 
     /// Takes the next task that may start, and makes room for it and its inputs.
     fn prepare(&self, limited: &mut Limited) -> Option<(u32, Result<(), BoxError>)> {
-        let Start { task, spill, restore } = limited.admission.start(&self.plan)?;
-        for id in spill {
-            if limited.admission.lacks(&restore) == 0 {
-                break;
-            }
-            // SAFETY: the admission lists values of finished tasks that no running task reads, and none starts to while this thread holds its lock. Nobody else looks at the slot.
-            let Some(value) = (unsafe { self.slots.take(id) }) else { continue };
+        let Start { task, restore } = limited.admission.start(&self.plan)?;
+        while limited.admission.lacks(&restore) > 0 {
+            let Some(id) = limited.admission.next_to_spill() else { break };
+            // SAFETY: the admission names values of finished tasks that no running task reads, and none starts to while this thread holds its lock. Nobody else looks at the slot.
+            let Some(value) = (unsafe { self.slots.take(id) }) else {
+                limited.admission.stays(id);
+                continue;
+            };
             match limited.spill.write(&value) {
                 Ok(slot) => {
                     let nbytes = value.nbytes();
@@ -294,7 +295,7 @@ impl Run {
         let nbytes = value.nbytes();
         // SAFETY: the value is on disk, so no task that reads it runs, and none starts to while this thread holds the lock that it has `limited` from.
         unsafe { self.slots.put(id, value) };
-        limited.admission.restored(id);
+        limited.admission.restored(&self.plan, id);
         self.options.emit(&self.plan, &Event::Restored { task: id, nbytes });
         Ok(())
     }
@@ -305,7 +306,7 @@ impl Run {
         self.options.emit(plan, &Event::Started { task: id, worker: seat.number });
         let started = Instant::now();
         // SAFETY: this thread runs task `id`, whose inputs were in memory when the admission let it start, and stay there until it is reported below.
-        let value = plan.call(id, |input| unsafe { self.slots.get(input) })?;
+        let value = plan.call_with(id, |input| unsafe { self.slots.get(input) }, |input| self.bookkeeping.is_last(input))?;
         let (duration, nbytes) = (started.elapsed(), value.nbytes());
         if let Some(size) = self.sizes.get(id as usize) {
             size.store(nbytes, Ordering::Relaxed);
@@ -391,7 +392,7 @@ impl Run {
             });
             // SAFETY: this thread runs task `id`, which is ready: it came from the roots, which read no task, or from the bookkeeping. The reference ends before the
             // task is reported below.
-            let value = plan.call(id, |input| unsafe { self.slots.get(input) })?;
+            let value = plan.call_with(id, |input| unsafe { self.slots.get(input) }, |input| self.bookkeeping.is_last(input))?;
             if let Some(started) = started {
                 let (duration, nbytes) = (started.elapsed(), value.nbytes());
                 self.sizes[id as usize].store(nbytes, Ordering::Relaxed);
