@@ -91,6 +91,32 @@ pub enum Error {
         /// The method.
         operation: &'static str,
     },
+    /// A tree that would combine nothing. Raised at build.
+    #[error("{operation}: split_every is {split_every}: a task has to combine at least 2 results")]
+    SplitEvery {
+        /// The method.
+        operation: &'static str,
+        /// What was asked for.
+        split_every: usize,
+    },
+    /// A function of the user's that panicked. Raised at run; [`arras_core::Panic`] is inside.
+    #[error("{step}{} of partition {partition} {panic}", on_element(.element))]
+    Panicked {
+        /// The step, with the name of its function.
+        step: String,
+        /// The partition, counted from 0 in the bag that the run goes through: in a bag put together by `concat`, in the part that it comes from.
+        partition: u32,
+        /// The element, counted from 0 in what that step was given of the partition. None if the function was given no single element.
+        element: Option<u64>,
+        /// What the panic said.
+        #[source]
+        panic: arras_core::Panic,
+    },
+}
+
+/// ` on element 5`, if it is known which.
+fn on_element(element: &Option<u64>) -> String {
+    element.map(|element| format!(" on element {element}")).unwrap_or_default()
 }
 
 impl From<Error> for arras_core::Error {

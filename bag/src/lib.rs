@@ -43,3 +43,4 @@ pub use bag::Bag;
 pub use error::Error;
 pub use io::text::{PathPattern, ReadText, TextPaths};
 pub use partition::{Element, Partition};
+pub use steps::elementwise::Environment;

@@ -1,4 +1,4 @@
 //! Steps of a run: what is done to elements as they stream by.
 
-mod elementwise;
+pub(crate) mod elementwise;
 mod take;
