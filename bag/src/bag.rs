@@ -8,6 +8,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arras_core::{Collection, Func, Graph, GridBuilder, Inputs, Key, Layer, Name, Persist, Token, Tokenizer, Value};
@@ -299,11 +300,12 @@ impl<T> Bag<T> {
         self.with_steps(operation, |_| Ok(ReadingStep { step: step.clone(), graph: Graph::new(), reads: Vec::new() }))
     }
 
-    /// A bag whose runs go on with one more step, of which each segment has its own: `make` is told how many partitions lie before the segment's.
+    /// A bag whose runs go on with one more step, of which each segment has its own: `make` is told which partitions of the bag
+    /// the segment's are.
     pub(crate) fn with_steps<R>(
         &self,
         operation: &str,
-        mut make: impl FnMut(u32) -> Result<ReadingStep, arras_core::Error>,
+        mut make: impl FnMut(Range<u32>) -> Result<ReadingStep, arras_core::Error>,
     ) -> Bag<R> {
         let segments = match self.segments() {
             Ok(segments) => segments,
@@ -315,11 +317,12 @@ impl<T> Bag<T> {
         let mut longer = Vec::with_capacity(segments.len());
         let mut first = 0;
         for segment in segments {
-            match make(first) {
+            let partitions = first..first + segment.base.n_partitions();
+            first = partitions.end;
+            match make(partitions) {
                 Ok(step) => longer.push(segment.with_step(operation, step)),
                 Err(error) => return Bag::failed(error),
             }
-            first += segment.base.n_partitions();
         }
         Bag::new(longer)
     }

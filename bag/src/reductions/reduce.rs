@@ -1,6 +1,6 @@
 //! Reductions to one value: `fold`, `reduce`, `count`, `sum`, `min`, `max`. Each partition streams into one small value; those are combined along a tree.
 
-use std::iter::Sum;
+use std::iter::{Product, Sum};
 use std::sync::Arc;
 
 use arras_core::{BoxError, Data, Delayed, Func, Inputs, Value};
@@ -179,15 +179,7 @@ impl<T: Send + Sync + 'static> Bag<T> {
     /// # Ok::<(), arras_core::Error>(())
     /// ```
     pub fn count(&self) -> Delayed<u64> {
-        let sink = Sink {
-            open: Func::erased::<u64, _>(|_| Ok(cell(0u64))),
-            push: Func::erased::<Batch<T>, _>(|inputs: &Inputs<'_>| {
-                *lock::<u64>(inputs.value(1))? += lock::<Batch<T>>(inputs.value(0))?.len() as u64;
-                Ok(Value::new(true))
-            }),
-            close: Func::erased::<u64, _>(|inputs: &Inputs<'_>| Ok(Value::new(*lock::<u64>(inputs.value(0))?))),
-            label: "count".to_owned(),
-        };
+        let sink = count_sink::<T>();
         let combine = Func::of_many(|counts: &[&u64]| counts.iter().copied().sum::<u64>());
         self.reduction("count", sink, &[], combine, None)
     }
@@ -217,6 +209,31 @@ impl<T: Send + Sync + 'static> Bag<T> {
         };
         let combine = Func::of_many(|sums: &[&T]| sums.iter().copied().sum::<T>());
         self.reduction("sum", sink, &[], combine, None)
+    }
+
+    /// The product of the elements, by [`Product`], as of an iterator; that of no elements is what [`Product`] says it is. Pairs of all elements of two bags are
+    /// [`cartesian`](Bag::cartesian), which dask.bag calls `product`.
+    ///
+    /// ```
+    /// use arras_bag::Bag;
+    /// use arras_core::evaluate;
+    /// assert_eq!(evaluate(&Bag::from_sequence(1..=10i64, 3).product())?, 3_628_800);
+    /// # Ok::<(), arras_core::Error>(())
+    /// ```
+    pub fn product(&self) -> Delayed<T>
+    where
+        T: Data + Clone + Product<T> + for<'a> Product<&'a T>,
+    {
+        let sink = Sink {
+            open: Func::erased::<T, _>(|_| Ok(cell(Some(std::iter::empty::<T>().product::<T>())))),
+            push: Func::erased::<T, _>(|inputs: &Inputs<'_>| {
+                fold_batch::<T, T>(inputs, |acc, items, _| [acc, items.product::<T>()].into_iter().product())
+            }),
+            close: Func::erased::<T, _>(|inputs: &Inputs<'_>| Ok(Value::new(close::<T>(inputs)?))),
+            label: "product".to_owned(),
+        };
+        let combine = Func::of_many(|products: &[&T]| products.iter().copied().product::<T>());
+        self.reduction("product", sink, &[], combine, None)
     }
 
     /// The smallest element, of equal ones the first.
@@ -258,7 +275,7 @@ impl<T: Send + Sync + 'static> Bag<T> {
     }
 
     /// Combines all elements into one, of which there may be none until the end.
-    fn reduction_of_some<O, F>(&self, step: F) -> Delayed<T>
+    pub(crate) fn reduction_of_some<O, F>(&self, step: F) -> Delayed<T>
     where
         O: Operation,
         T: Element + Data + Clone,
@@ -327,8 +344,21 @@ impl<T: Send + Sync + 'static> Bag<T> {
     }
 }
 
+/// Counts what arrives.
+pub(crate) fn count_sink<T: Send + Sync + 'static>() -> Sink {
+    Sink {
+        open: Func::erased::<u64, _>(|_| Ok(cell(0u64))),
+        push: Func::erased::<Batch<T>, _>(|inputs: &Inputs<'_>| {
+            *lock::<u64>(inputs.value(1))? += lock::<Batch<T>>(inputs.value(0))?.len() as u64;
+            Ok(Value::new(true))
+        }),
+        close: Func::erased::<u64, _>(|inputs: &Inputs<'_>| Ok(Value::new(*lock::<u64>(inputs.value(0))?))),
+        label: "count".to_owned(),
+    }
+}
+
 /// Names a reduction, as a type, so that the functions that speak of it capture nothing.
-trait Operation: 'static {
+pub(crate) trait Operation: 'static {
     const NAME: &'static str;
 }
 struct Reduce;
@@ -344,8 +374,8 @@ impl Operation for Max {
     const NAME: &'static str = "max";
 }
 
-/// Folds a batch into the sink's state. The fold counts the elements that it is through with.
-fn fold_batch<T, A>(inputs: &Inputs<'_>, fold: impl Fn(A, Items<'_, T>, &mut usize) -> A) -> Result<Value, BoxError>
+/// Folds a batch into the sink's state, an `Option` that [`close`] takes. The fold counts the elements that it is through with.
+pub(crate) fn fold_batch<T, A>(inputs: &Inputs<'_>, fold: impl Fn(A, Items<'_, T>, &mut usize) -> A) -> Result<Value, BoxError>
 where
     T: Send + Sync + 'static,
     A: Send + 'static,
@@ -357,7 +387,7 @@ where
     Ok(Value::new(true))
 }
 
-fn close<A: Send + 'static>(inputs: &Inputs<'_>) -> Result<A, BoxError> {
+pub(crate) fn close<A: Send + 'static>(inputs: &Inputs<'_>) -> Result<A, BoxError> {
     Ok(lock::<Option<A>>(inputs.value(0))?.take().expect("put back after each batch"))
 }
 

@@ -3,7 +3,7 @@
 //! A closure that captures stays in this process. Its `_with` form spells the captures out: `map_with(env, f)` gives `&env` to `f` before the element, so the bag
 //! travels to other processes, and equal captures give equal names.
 
-use std::ops::Index;
+use std::ops::{Index, Range};
 
 use arras_core::{BoxError, Func, Graph, Inputs, Value};
 use serde::Serialize;
@@ -309,13 +309,13 @@ impl<T: Send + Sync + 'static> Bag<T> {
         self.with_step(operation, &step::<Named, E, Out>(operation, environment, push))
     }
 
-    /// As [`step`](Bag::step), for one that reads values besides the elements, or has to know how many partitions lie before: `reads` is told, and gives the
-    /// environment and, for each of these values, where it is for each of the next partitions.
+    /// As [`step`](Bag::step), for one that reads values besides the elements, or has to know where its partitions lie in the bag: `reads` is told, and gives
+    /// the environment and, for each of these values, where it is for each of these partitions.
     pub(crate) fn reading_step<Named, E, Out>(
         &self,
         operation: &str,
         graph: &Graph,
-        mut reads: impl FnMut(u32) -> (E, Vec<Vec<Place>>),
+        mut reads: impl FnMut(Range<u32>) -> (E, Vec<Vec<Place>>),
         push: impl Fn(&E, &Inputs<'_>, &Rest) -> Result<bool, BoxError> + Clone + Send + Sync + 'static,
     ) -> Bag<Out>
     where
@@ -323,8 +323,8 @@ impl<T: Send + Sync + 'static> Bag<T> {
         E: Environment,
         Out: Send + Sync + 'static,
     {
-        self.with_steps(operation, |first| {
-            let (environment, reads) = reads(first);
+        self.with_steps(operation, |partitions| {
+            let (environment, reads) = reads(partitions);
             Ok(ReadingStep { step: step::<Named, E, Out>(operation, environment, push.clone()), graph: graph.clone(), reads })
         })
     }
@@ -354,7 +354,7 @@ where
 }
 
 /// Sends all items of the groups that a batch of `n` elements gives to the rest of the run, in batches.
-fn expand<R: Send + Sync + 'static, I: IntoIterator<Item = R>>(
+pub(crate) fn expand<R: Send + Sync + 'static, I: IntoIterator<Item = R>>(
     slot: &Value,
     rest: &Rest,
     n: usize,
