@@ -8,6 +8,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arras_core::{Collection, Func, Graph, GridBuilder, Inputs, Key, Layer, Name, Persist, Token, Tokenizer, Value};
@@ -72,9 +73,25 @@ pub(crate) struct Segment {
     pub(crate) base: Base,
     pub(crate) origin: Origin,
     pub(crate) steps: Vec<Step>,
+    /// What steps read besides the elements.
+    pub(crate) reads: Vec<Read>,
     pub(crate) token: Token,
     /// Whether the base's values are partitions, so that there is nothing to run until there are steps.
     pub(crate) ready: bool,
+}
+
+/// A value that a step reads besides the elements: where it is, for each partition.
+#[derive(Clone)]
+pub(crate) struct Read {
+    step: u32,
+    places: Arc<[Place]>,
+}
+
+/// A step, and what it reads: values of a graph, each a place for each partition.
+pub(crate) struct ReadingStep {
+    pub(crate) step: Step,
+    pub(crate) graph: Graph,
+    pub(crate) reads: Vec<Vec<Place>>,
 }
 
 /// The values that a bag's tasks make: a graph, and where they are in it, in order.
@@ -175,7 +192,7 @@ impl Segment {
     /// What `open` makes of the base's values: a cursor over elements `T`.
     pub(crate) fn of_open<T: Send + Sync + 'static>(base: Base, open: Func) -> Segment {
         let token = token_after(base.token(), base.operation(), &open);
-        Segment { base, origin: Origin { open, slot: slot::<T>() }, steps: Vec::new(), token, ready: false }
+        Segment { base, origin: Origin { open, slot: slot::<T>() }, steps: Vec::new(), reads: Vec::new(), token, ready: false }
     }
 
     /// The name of the layer of runs that end in `sink`.
@@ -186,6 +203,28 @@ impl Segment {
             tokenizer.text(constant.name.as_str());
         }
         Name::from_token(operation, tokenizer.finish())
+    }
+
+    /// The segment with one more step.
+    fn with_step(&self, operation: &str, ReadingStep { step, graph, reads }: ReadingStep) -> Segment {
+        let mut segment = self.clone();
+        segment.token = token_after(segment.token, operation, &step.push);
+        segment.ready = false;
+        if !reads.is_empty() {
+            segment.base.graph.merge(&graph);
+            let mut tokenizer = Tokenizer::new();
+            tokenizer.token(segment.token);
+            for places in reads {
+                debug_assert_eq!(places.len(), segment.base.n_partitions() as usize);
+                places.iter().for_each(|(name, i)| {
+                    tokenizer.text(name.as_str()).number(u64::from(*i));
+                });
+                segment.reads.push(Read { step: segment.steps.len() as u32, places: places.into() });
+            }
+            segment.token = tokenizer.finish();
+        }
+        segment.steps.push(step);
+        segment
     }
 
     fn operation(&self) -> &str {
@@ -215,16 +254,17 @@ impl Segment {
         let n = self.base.n_partitions();
         let mut builder = GridBuilder::new(name, &[n]);
         let mut numbers = Numbers::default();
-        let run = Run { origin: self.origin.clone(), steps: self.steps.clone(), sink, n_shared, first_batch };
+        let readers = self.reads.iter().map(|read| read.step).collect();
+        let run = Run { origin: self.origin.clone(), steps: self.steps.clone(), sink, n_shared, first_batch, readers };
         let func = builder.func(Func::kernel(run));
         let mut inputs = Vec::new();
         for i in 0..n {
             let shared = shared(i);
             debug_assert_eq!(shared.len(), n_shared);
             inputs.clear();
-            inputs.extend(
-                shared.iter().map(|(name, i)| (name, *i)).chain(self.base.places(i)).map(|(name, i)| (numbers.of(&mut builder, name), i)),
-            );
+            let reads = self.reads.iter().map(|read| &read.places[i as usize]);
+            let places = shared.iter().map(|(name, i)| (name, *i)).chain(self.base.places(i)).chain(reads.map(|(name, i)| (name, *i)));
+            inputs.extend(places.map(|(name, i)| (numbers.of(&mut builder, name), i)));
             builder.call(func, inputs.iter().copied());
         }
         graph.insert_layer(builder.build());
@@ -283,6 +323,16 @@ impl<T> Bag<T> {
 
     /// A bag whose runs go on with one more step.
     pub(crate) fn with_step<R>(&self, operation: &str, step: &Step) -> Bag<R> {
+        self.with_steps(operation, |_| Ok(ReadingStep { step: step.clone(), graph: Graph::new(), reads: Vec::new() }))
+    }
+
+    /// A bag whose runs go on with one more step, of which each segment has its own: `make` is told which partitions of the bag
+    /// the segment's are.
+    pub(crate) fn with_steps<R>(
+        &self,
+        operation: &str,
+        mut make: impl FnMut(Range<u32>) -> Result<ReadingStep, arras_core::Error>,
+    ) -> Bag<R> {
         let segments = match self.segments() {
             Ok(segments) => segments,
             Err(error) => return Bag::failed(error),
@@ -290,18 +340,17 @@ impl<T> Bag<T> {
         if segments.iter().any(|segment| segment.steps.len() == MOST_STEPS) {
             return Bag::failed(Error::TooManySteps { limit: MOST_STEPS });
         }
-        Bag::new(
-            segments
-                .iter()
-                .map(|segment| {
-                    let mut segment = segment.clone();
-                    segment.steps.push(step.clone());
-                    segment.token = token_after(segment.token, operation, &step.push);
-                    segment.ready = false;
-                    segment
-                })
-                .collect(),
-        )
+        let mut longer = Vec::with_capacity(segments.len());
+        let mut first = 0;
+        for segment in segments {
+            let partitions = first..first + segment.base.n_partitions();
+            first = partitions.end;
+            match make(partitions) {
+                Ok(step) => longer.push(segment.with_step(operation, step)),
+                Err(error) => return Bag::failed(error),
+            }
+        }
+        Bag::new(longer)
     }
 
     /// The tasks that run all partitions into `sink`.

@@ -107,6 +107,90 @@ pub enum Error {
         /// The method.
         operation: &'static str,
     },
+    /// A probability, a rate or a weight that is none. Raised at build.
+    #[error("{operation}: {fraction} is not {expected}")]
+    Fraction {
+        /// The method.
+        operation: &'static str,
+        /// What was asked for.
+        fraction: f64,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// Two bags that do not have the same number of partitions. Raised at build.
+    #[error("{operation}: a bag of {left} partitions and one of {right} have no partitions to pair: `repartition` or `coalesce` one of them")]
+    UnequalPartitions {
+        /// The method.
+        operation: &'static str,
+        /// Partitions of the bag.
+        left: usize,
+        /// Partitions of the other bag.
+        right: usize,
+    },
+    /// Two partitions that do not have the same number of elements. Raised at run.
+    #[error("{operation}: partition {partition} has {left} elements in one bag and {right} in the other")]
+    UnequalLengths {
+        /// The method.
+        operation: &'static str,
+        /// The partition, counted from 0.
+        partition: u32,
+        /// Elements of the bag's.
+        left: usize,
+        /// Elements of the other bag's.
+        right: usize,
+    },
+    /// Too few elements for a statistic. Raised at run.
+    #[error("{operation}: {n} elements are too few for ddof {ddof}")]
+    TooFew {
+        /// The method.
+        operation: &'static str,
+        /// Elements of the bag.
+        n: u64,
+        /// What is taken off their number.
+        ddof: u64,
+    },
+    /// Buckets or quantiles that cannot be. Raised at build.
+    #[error("{operation}: {why}")]
+    Argument {
+        /// The method.
+        operation: &'static str,
+        /// What is wrong.
+        why: String,
+    },
+    /// A number that is not finite, where only finite ones have an answer. Raised at run.
+    #[error("{operation}: the bag holds {value}, which is not finite: filter such numbers out first")]
+    NotFinite {
+        /// The method.
+        operation: &'static str,
+        /// The number.
+        value: f64,
+    },
+    /// A tree that would combine nothing. Raised at build.
+    #[error("{operation}: split_every is {split_every}: a task has to combine at least 2 results")]
+    SplitEvery {
+        /// The method.
+        operation: &'static str,
+        /// What was asked for.
+        split_every: usize,
+    },
+    /// A function of the user's that panicked. Raised at run; [`arras_core::Panic`] is inside.
+    #[error("{step}{} of partition {partition} {panic}", on_element(.element))]
+    Panicked {
+        /// The step, with the name of its function.
+        step: String,
+        /// The partition, counted from 0 in the bag that the run goes through: in a bag put together by `concat`, in the part that it comes from.
+        partition: u32,
+        /// The element, counted from 0 in what that step was given of the partition. None if the function was given no single element.
+        element: Option<u64>,
+        /// What the panic said.
+        #[source]
+        panic: arras_core::Panic,
+    },
+}
+
+/// ` on element 5`, if it is known which.
+fn on_element(element: &Option<u64>) -> String {
+    element.map(|element| format!(" on element {element}")).unwrap_or_default()
 }
 
 impl From<Error> for arras_core::Error {

@@ -67,7 +67,7 @@ impl<T: Send + Sync + 'static> Batch<T> {
     }
 
     /// Keeps the elements for which `keep` says so.
-    pub(crate) fn retain(&mut self, keep: impl Fn(&T) -> bool) {
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
         match self {
             Batch::Owned(items) => items.retain(keep),
             Batch::Shared { partition, range, kept } => {

@@ -4,5 +4,6 @@ pub(crate) mod batch;
 pub(crate) mod exchange;
 pub(crate) mod groups;
 pub(crate) mod numbers;
+pub(crate) mod progress;
 pub(crate) mod run;
 pub(crate) mod tree;

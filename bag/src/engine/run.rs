@@ -9,14 +9,20 @@
 //! nothing is portable and has a token that equal runs share.
 //!
 //! A step pushes what it made to the rest of the run, as often as it likes: one that makes a million elements of one pushes them a batch at a time.
+//!
+//! Each step and the sink have a [`Rest`]: what comes after them, what they read besides elements, and how far they are, so that a panic can be told with the
+//! element that it was about.
 
 use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
-use arras_core::{BoxError, Func, Inputs, Kernel, Opaque, Token, Tokenizer, Value};
+use arras_core::{BoxError, Func, Inputs, Kernel, Opaque, Panic, Token, Tokenizer, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::batch::{BATCH, lock};
+use crate::engine::progress::Progress;
+use crate::error::Error;
 
 /// Where a run's elements come from.
 pub(crate) trait Cursor: Send {
@@ -58,7 +64,7 @@ pub(crate) struct Sink {
     /// (the sink's inputs) → state.
     #[serde(with = "wire")]
     pub(crate) open: Func,
-    /// (slot, state) → whether more is wanted. Before anything is read it is called with an empty slot.
+    /// (slot, state, rest, which has nothing after it) → whether more is wanted. Before anything is read it is called with an empty slot.
     #[serde(with = "wire")]
     pub(crate) push: Func,
     /// (state) → the task's value.
@@ -67,7 +73,7 @@ pub(crate) struct Sink {
     pub(crate) label: String,
 }
 
-/// A source, steps and a sink: the kernel of a run's tasks, whose first inputs are the sink's, the others the partition's own.
+/// A source, steps and a sink: the kernel of a run's tasks, whose first inputs are the sink's, the next the source's, the last what steps read besides.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Run {
     pub(crate) origin: Origin,
@@ -77,31 +83,55 @@ pub(crate) struct Run {
     pub(crate) n_shared: usize,
     /// The size of the first batch; each is twice as large as the one before, up to [`BATCH`].
     pub(crate) first_batch: usize,
+    /// The steps that read the last inputs, one input each.
+    pub(crate) readers: Vec<u32>,
 }
 
-/// What comes after a step: for the step to call whenever it has made a batch.
+/// What a step knows of its run besides the elements, and whom it pushes to.
 pub(crate) struct Rest {
+    /// Nothing after a sink.
+    next: Option<Next>,
+    /// What the step reads besides elements.
+    reads: Vec<Value>,
+    /// How far the step is.
+    pub(crate) progress: Progress,
+}
+
+/// What comes after a step, and the slots between them.
+#[derive(Clone)]
+struct Next {
     push: Func,
     /// The slot that the step before fills.
     input: Value,
     /// The slot, or the sink's state, that is filled from it.
     output: Value,
-    after: Option<Value>,
+    rest: Value,
     block: u32,
+}
+
+impl Next {
+    fn push(&self) -> Result<bool, BoxError> {
+        let progress = &self.rest.get::<Opaque<Rest>>()?.0.progress;
+        progress.enter();
+        let wants_more = self.push.call(&Inputs::new(&[&self.input, &self.output, &self.rest], self.block))?;
+        progress.leave();
+        Ok(*wants_more.get()?)
+    }
 }
 
 impl Rest {
     /// Sends what is in the slot on its way. False if no more is wanted. The slot must not be locked.
     pub(crate) fn push(&self) -> Result<bool, BoxError> {
-        let wants_more = match &self.after {
-            Some(after) => self.push.call(&Inputs::new(&[&self.input, &self.output, after], self.block))?,
-            None => self.push.call(&Inputs::new(&[&self.input, &self.output], self.block))?,
-        };
-        Ok(*wants_more.get()?)
+        self.next.as_ref().ok_or("nothing comes after a sink")?.push()
+    }
+
+    /// A value that the step reads besides elements, of those that [`Bag::with_steps`](crate::Bag::with_steps) gave it.
+    pub(crate) fn read(&self, i: usize) -> Result<&Value, BoxError> {
+        Ok(self.reads.get(i).ok_or("a step has all values that it reads")?)
     }
 }
 
-/// The rest of the run, of a step's inputs.
+/// The rest of the run, of a step's or a sink's inputs.
 pub(crate) fn rest<'a>(inputs: &Inputs<'a>) -> Result<&'a Rest, BoxError> {
     Ok(&inputs.get::<Opaque<Rest>>(2)?.0)
 }
@@ -129,37 +159,69 @@ impl Kernel for Run {
     }
 
     fn run(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
+        let mut stages = Vec::with_capacity(self.steps.len() + 1);
+        catch_unwind(AssertUnwindSafe(|| self.stream(inputs, &mut stages))).unwrap_or_else(|payload| {
+            let panic = Panic::caught(payload);
+            // The last that was entered and not left; the sink is first.
+            let labels = [&self.sink.label].into_iter().chain(self.steps.iter().rev().map(|step| &step.label));
+            let broken = labels.zip(&stages).find_map(|(label, stage): (_, &Value)| {
+                let progress = &stage.get::<Opaque<Rest>>().ok()?.0.progress;
+                progress.is_entered().then(|| (label.clone(), progress.broken_at()))
+            });
+            let (step, element) = broken.unwrap_or_else(|| (self.origin.open.short_name(), None));
+            Err(Error::Panicked { step, partition: inputs.block(), element, panic }.into())
+        })
+    }
+}
+
+impl Run {
+    /// Streams the partition through all steps. What is in `stages` is for whoever wants to know where it stopped.
+    fn stream(&self, inputs: &Inputs<'_>, stages: &mut Vec<Value>) -> Result<Value, BoxError> {
         let block = inputs.block();
         let nothing = Inputs::new(&[], block);
+<<<<<<< HEAD
         if inputs.len() < self.n_shared {
             return Err("a run has all inputs of its sink".into());
         }
         let (shared, own) = inputs.split_at(self.n_shared);
         let state = self.sink.open.call(&shared)?;
+=======
+        let missing = "a run has all inputs of its sink, its source and its steps";
+        let (shared, own) = inputs.values().split_at_checked(self.n_shared).ok_or(missing)?;
+        let (own, read) = own.split_at_checked(own.len().wrapping_sub(self.readers.len())).ok_or(missing)?;
+        let state = self.sink.open.call(&Inputs::new(shared, block))?;
+>>>>>>> bagops
 
         let mut slots = vec![self.origin.slot.call(&nothing)?];
         for step in &self.steps {
             slots.push(step.slot.call(&nothing)?);
         }
+        let mut stage = |next: Option<Next>, reads: Vec<Value>| {
+            let rest = Value::new(Opaque(Rest { next, reads, progress: Progress::default() }));
+            stages.push(rest.clone());
+            rest
+        };
         let input = slots.pop().expect("the source has a slot");
-        let sink = Rest { push: self.sink.push.clone(), input: input.clone(), output: state.clone(), after: None, block };
+        let mut next = Next { push: self.sink.push.clone(), input, output: state.clone(), rest: stage(None, Vec::new()), block };
         // A sink that has enough already, or wants nothing, spares opening the source.
-        let mut wants_more = sink.push()?;
-        let mut chain = sink;
-        let mut output = input;
-        for step in self.steps.iter().rev() {
-            let input = slots.pop().expect("each step has a slot before it");
-            chain = Rest { push: step.push.clone(), input: input.clone(), output, after: Some(Value::new(Opaque(chain))), block };
-            output = input;
+        let mut wants_more = next.push()?;
+        for (i, step) in self.steps.iter().enumerate().rev() {
+            let reads = self.readers.iter().zip(read).filter(|(reader, _)| **reader as usize == i).map(|(_, value)| (*value).clone());
+            let (input, output) = (slots.pop().expect("each step has a slot before it"), next.input.clone());
+            next = Next { push: step.push.clone(), input, output, rest: stage(Some(next), reads.collect()), block };
         }
 
         if wants_more {
+<<<<<<< HEAD
             let first = output;
             let cursor = self.origin.open.call(&own)?;
+=======
+            let cursor = self.origin.open.call(&Inputs::new(own, block))?;
+>>>>>>> bagops
             let mut cursor = lock::<Box<dyn Cursor>>(&cursor)?;
             let mut limit = self.first_batch.clamp(1, BATCH);
-            while wants_more && cursor.fill(&first, limit)? {
-                wants_more = chain.push()?;
+            while wants_more && cursor.fill(&next.input, limit)? {
+                wants_more = next.push()?;
                 limit = (2 * limit).min(BATCH);
             }
         }

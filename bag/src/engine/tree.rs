@@ -19,6 +19,11 @@ pub(crate) const SPLIT_EVERY: usize = 8;
 
 /// Combines partial results until one is left, the last time with `finish` if there is one: else a single partial result is the result.
 pub(crate) fn combine(lowered: Lowered, operation: &str, func: Func, finish: Option<Func>) -> (Graph, Key) {
+    combine_every(SPLIT_EVERY, lowered, operation, func, finish)
+}
+
+/// As [`combine`], so many at a time.
+pub(crate) fn combine_every(split_every: usize, lowered: Lowered, operation: &str, func: Func, finish: Option<Func>) -> (Graph, Key) {
     let Lowered { mut graph, mut places } = lowered;
     let token = |level: u64, func: &Func, places: &[Place]| {
         let mut tokenizer = Tokenizer::new();
@@ -30,23 +35,23 @@ pub(crate) fn combine(lowered: Lowered, operation: &str, func: Func, finish: Opt
                 last = Some(name);
             }
         }
-        tokenizer.number(places.len() as u64).finish()
+        tokenizer.number(places.len() as u64).number(split_every as u64).finish()
     };
     let partial = format!("{operation}-combine");
     let mut level = 0;
     loop {
-        let is_last = places.len() <= SPLIT_EVERY;
+        let is_last = places.len() <= split_every;
         if places.len() == 1 && finish.is_none() {
             let (name, i) = places.remove(0);
             return (graph, Key::from((name, i)));
         }
         let func = finish.as_ref().filter(|_| is_last).unwrap_or(&func).clone();
-        let n = places.len().div_ceil(SPLIT_EVERY) as u32;
+        let n = places.len().div_ceil(split_every) as u32;
         let name = Name::from_token(if is_last { operation } else { &partial }, token(level, &func, &places));
         let mut builder = GridBuilder::new(name.clone(), &[n]);
         let func = builder.func(func);
         let mut numbers = Numbers::default();
-        for group in places.chunks(SPLIT_EVERY) {
+        for group in places.chunks(split_every) {
             let inputs: Vec<(u32, u32)> = group.iter().map(|(name, i)| (numbers.of(&mut builder, name), *i)).collect();
             builder.call(func, inputs);
         }

@@ -1,3 +1,11 @@
 //! What makes one value of a bag.
 
-mod reduce;
+mod approximate;
+mod extremes;
+mod histogram;
+mod moments;
+mod questions;
+pub(crate) mod reduce;
+
+pub use histogram::{Buckets, Histogram};
+pub use moments::Stats;

@@ -1,4 +1,8 @@
 //! Steps of a run: what is done to elements as they stream by.
 
-mod elementwise;
+mod accumulate;
+pub(crate) mod elementwise;
+mod indexed;
+mod sample;
 mod take;
+mod tuples;

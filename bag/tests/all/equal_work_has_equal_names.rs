@@ -43,3 +43,26 @@ fn names_tell_the_operation() {
     assert_eq!(bag.frequencies().name().unwrap().operation(), "frequencies");
     assert_eq!(bag.map(double).to_string(), "Bag<i64>(10 partitions: from_sequence → map(double))");
 }
+
+#[test]
+fn captures_that_are_spelled_out_are_seen() {
+    let bag = Bag::from_sequence(0..10i64, 2);
+    let times = |k: i64| bag.map_with(k, |k, x| x * k);
+    assert_eq!(times(2).keys(), times(2).keys());
+    assert_ne!(times(2).keys(), times(3).keys());
+    let above = |k: i64| bag.filter_with(k, |k, x| x > k).enumerate();
+    assert_eq!(above(2).keys(), above(2).keys());
+    assert_ne!(above(2).keys(), above(3).keys());
+    let modulo = |m: i64| bag.fold_with(m, 0, |m, a, x| (a + x) % m, |m, a, b| (a + b) % m).key();
+    assert_eq!(modulo(5), modulo(5));
+    assert_ne!(modulo(5), modulo(6));
+    assert_eq!(bag.topk(3).keys(), bag.topk(3).keys());
+    assert_ne!(bag.topk(3).keys(), bag.topk(4).keys());
+    assert_ne!(bag.topk(3).keys(), bag.take_ordered(3).keys());
+    assert_ne!(bag.var(0).key(), bag.var(1).key());
+    assert_ne!(bag.any(|x| *x > 1).key(), bag.all(|x| *x > 1).key());
+    assert_ne!(bag.scan(0, |a, x| a + x).keys(), bag.scan(1, |a, x| a + x).keys());
+    assert_ne!(bag.histogram(2).key(), bag.histogram(3).key());
+    assert_eq!(bag.histogram([0.0, 1.0]).key(), bag.histogram([0.0, 1.0]).key());
+    assert_ne!(bag.zip(&bag.map(double)).keys(), bag.map(double).zip(&bag).keys());
+}

@@ -1,16 +1,24 @@
 //! Bags against the same pipelines over `std` iterators, under every scheduler.
 
+mod a_panic_tells_its_element;
 mod bad_input_is_a_typed_error;
 mod by_key_is_a_map_of_lists;
 mod combining_bags_and_partitions;
 mod each_method_is_its_iterator;
 mod equal_work_has_equal_names;
 mod groups_come_in_first_seen_order;
+mod more_steps_are_their_iterators;
 mod nothing_runs_early;
 mod portable_runs_travel;
 mod random_pipelines;
 mod reading_text;
+<<<<<<< HEAD
 mod sorting_is_a_stable_sort;
+=======
+mod samples_are_the_same_each_time;
+mod statistics_of_numbers;
+mod two_bags_together;
+>>>>>>> bagops
 
 use arras_core::{Collection, evaluate};
 use arras_scheduler::{Compute, Synchronous, Threads};

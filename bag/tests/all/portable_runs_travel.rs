@@ -73,3 +73,38 @@ fn a_run_that_captures_says_so() {
     let Some(Task::Call { func, .. }) = bag.graph().unwrap().get(&bag.keys()[0]) else { panic!("a run is a call") };
     assert!(func.portability().unwrap_err().contains("captures"));
 }
+
+#[test]
+fn captures_that_are_spelled_out_travel() {
+    let bag = Bag::range(0..10i64, 3)
+        .map_with(3, |k, x| x * k)
+        .filter_with(vec![9, 12], |drop, x| !drop.contains(x))
+        .flat_map_with("a".to_owned(), |text, &x| [x, text.len() as i64]);
+    let expected = [0, 1, 3, 1, 6, 1, 15, 1, 18, 1, 21, 1, 24, 1, 27, 1];
+    let abroad = |bag: &Bag<i64>| {
+        let graph = bag.graph().unwrap();
+        bag.keys().iter().flat_map(|key| computed_abroad(&graph, key).get::<Partition<i64>>().unwrap().0.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(abroad(&bag), expected);
+    assert_eq!(abroad(&bag.accumulate(|a, b| a + b)).last(), Some(&expected.iter().sum()));
+    assert_eq!(abroad(&bag.scan(0, |a, b| a + b)).last(), Some(&expected.iter().sum()));
+    assert_eq!(abroad(&bag.enumerate().starmap(|i, _| *i as i64)), (0..16).collect::<Vec<_>>());
+    assert_eq!(abroad(&bag.repartition(7)), expected);
+    assert_eq!(abroad(&bag.random_sample(1.0, 1)), expected);
+    assert_eq!(abroad(&bag.take_sample(16, 1)), expected);
+    assert_eq!(abroad(&bag.topk(2)), [27, 24]);
+    assert_eq!(abroad(&bag.zip(&bag).cartesian(&bag).starmap(|(a, _), _| *a)).len(), 256);
+    assert_eq!(abroad(&bag.glom().pluck(0usize)), [0, 15, 21]);
+    let value = |delayed: arras_core::Delayed<f64>| *computed_abroad(&delayed.graph().unwrap(), &delayed.key()).get::<f64>().unwrap();
+    assert_eq!(value(bag.mean()), 122.0 / 16.0);
+    assert!(value(bag.std(1)) > 0.0);
+    let histogram = bag.histogram(2);
+    let value = computed_abroad(&histogram.graph().unwrap(), &histogram.key());
+    assert_eq!(value.get::<arras_bag::Histogram>().unwrap().counts, [11, 5]);
+    let sum = bag.fold_with(100, 0, |m, acc, x| (acc + x) % m, |m, a, b| (a + b) % m);
+    assert_eq!(computed_abroad(&sum.graph().unwrap(), &sum.key()).get::<i64>().unwrap(), &22);
+    let distinct = bag.count_approx_distinct(0.05);
+    assert_eq!(computed_abroad(&distinct.graph().unwrap(), &distinct.key()).get::<u64>().unwrap(), &9);
+    let quantiles = bag.approx_quantiles(&[1.0]);
+    assert_eq!(computed_abroad(&quantiles.graph().unwrap(), &quantiles.key()).get::<Vec<f64>>().unwrap(), &[27.0]);
+}
