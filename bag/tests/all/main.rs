@@ -2,13 +2,17 @@
 
 mod bad_input_is_a_typed_error;
 mod combining_bags_and_partitions;
+mod compressed_files;
 mod each_method_is_its_iterator;
 mod equal_work_has_equal_names;
 mod groups_come_in_first_seen_order;
 mod nothing_runs_early;
 mod portable_runs_travel;
 mod random_pipelines;
+mod reading_parts_of_files;
+mod reading_records;
 mod reading_text;
+mod writing_files;
 
 use arras_core::{Collection, evaluate};
 use arras_scheduler::{Compute, Synchronous, Threads};
