@@ -57,10 +57,12 @@ pub enum Error {
         source: Arc<std::io::Error>,
     },
     /// A compressed file that is cut off or damaged. Raised at run.
-    #[error("{}: damaged gzip data after {offset} bytes of text: {source}", path.display())]
+    #[error("{}: damaged {format} data after {offset} bytes of text: {source}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
+        /// How it is compressed.
+        format: &'static str,
         /// Bytes of text that were read before the damage.
         offset: u64,
         /// What the decoder said.
@@ -68,16 +70,117 @@ pub enum Error {
     },
     /// A file that is not UTF-8. Raised at run.
     #[error(
-        "{}: line {line} is not UTF-8, at byte {offset} of the text: read it with `ReadText::new(..).lossy()` to replace what is not",
-        path.display()
+        "{}: {}not UTF-8 at byte {offset} of the text: read it with `ReadText::new(..).lossy()` to replace what is not",
+        path.display(), in_line(*line)
     )]
     NotUtf8 {
         /// The file.
         path: PathBuf,
-        /// The line, counted from 1.
-        line: u64,
+        /// The line, counted from 1, where it is known: not in the later partitions of a file that is read in several.
+        line: Option<u64>,
         /// The first byte that is not UTF-8, counted from 0, in the text as it is after decompression.
         offset: u64,
+    },
+    /// A file that is not text of the encoding that was asked for. Raised at run.
+    #[error("{}: {}not {encoding} at or after byte {offset}", path.display(), in_line(*line))]
+    NotDecodable {
+        /// The file.
+        path: PathBuf,
+        /// The encoding.
+        encoding: &'static str,
+        /// The line, counted from 1, where it is known.
+        line: Option<u64>,
+        /// The start of the line, or of what is not text, in bytes from 0.
+        offset: u64,
+    },
+    /// A name that no encoding has. Raised at build.
+    #[error("there is no encoding {label:?}: it should be a name as in `Content-Type`, such as \"latin1\"")]
+    Encoding {
+        /// The name.
+        label: String,
+    },
+    /// A record that cannot be read. Raised at run; the readers' `skip_bad` and `read_counted` leave such records out.
+    #[error("{0}")]
+    BadRecord(crate::io::records::BadRecord),
+    /// A size that was asked for in bytes, in a file that cannot be cut. Raised at build.
+    #[error("{}: it cannot be read in blocks: {why}; leave `blocksize` out", path.display())]
+    CannotCut {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// An option that must not be 0 or empty. Raised at build.
+    #[error("{option}: it must not be zero or empty")]
+    ZeroSize {
+        /// The option.
+        option: &'static str,
+    },
+    /// An option that does not go with the others. Raised at build.
+    #[error("{option}: {why}")]
+    Option {
+        /// The option.
+        option: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A file that only a build with another feature can read or write. Raised at build.
+    #[error("{}: to read and write such files, turn the feature `{feature}` on", path.display())]
+    Feature {
+        /// The file.
+        path: PathBuf,
+        /// The feature.
+        feature: &'static str,
+    },
+    /// A URL that cannot be read or written. Raised at build.
+    #[error("{url}: {why}")]
+    Url {
+        /// The URL.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A file that is shorter than it was when the bag was built. Raised at run.
+    #[error("{}: it had {before} bytes when the bag was built, and has {after} now", path.display())]
+    Shrunk {
+        /// The file.
+        path: PathBuf,
+        /// Its size then.
+        before: u64,
+        /// Its size now.
+        after: u64,
+    },
+    /// More partitions than a graph can number. Raised at build.
+    #[error("{operation}: {n_partitions} partitions are too many: use larger ones")]
+    TooManyPartitions {
+        /// The method.
+        operation: &'static str,
+        /// How many.
+        n_partitions: usize,
+    },
+    /// A file that is there already. Raised when files are to be written, before anything runs.
+    #[error("{}: it is there already: use `WriteFiles::to(..).overwrite()` to replace it", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A place that files cannot be written to. Raised at build.
+    #[error("{}: no files can be written there: {why}", path.display())]
+    Target {
+        /// The folder or pattern.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// An element that a format of files has no form for. Raised at run.
+    #[error("{}: partition {partition} cannot be written: {why}", path.display())]
+    NotWritable {
+        /// The file.
+        path: PathBuf,
+        /// The partition, counted from 0.
+        partition: u64,
+        /// Why not.
+        why: String,
     },
     /// More distinct keys in one task than it can number. Raised at run.
     #[error("more than {limit} distinct keys in one partition")]
@@ -191,6 +294,10 @@ pub enum Error {
 /// ` on element 5`, if it is known which.
 fn on_element(element: &Option<u64>) -> String {
     element.map(|element| format!(" on element {element}")).unwrap_or_default()
+}
+
+fn in_line(line: Option<u64>) -> String {
+    line.map_or_else(String::new, |line| format!("line {line}: "))
 }
 
 impl From<Error> for arras_core::Error {

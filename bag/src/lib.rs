@@ -43,7 +43,12 @@ mod steps;
 
 pub use bag::Bag;
 pub use error::Error;
-pub use io::text::{PathPattern, ReadText, TextPaths};
+pub use io::csv::ReadCsv;
+pub use io::json::ReadJsonLines;
+pub use io::paths::{FilePaths, PathPattern};
+pub use io::records::{BadRecord, BadRecords};
+pub use io::text::ReadText;
+pub use io::write::WriteFiles;
 pub use partition::{Element, Partition};
 pub use range::Integer;
 pub use reductions::{Buckets, Histogram, Stats};

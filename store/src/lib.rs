@@ -7,6 +7,8 @@
 //! `AZURE_STORAGE_ACCOUNT_NAME` and so on (see `object_store`'s `AmazonS3ConfigKey` and its siblings). Requests that fail in a way that may pass are tried again by object_store.
 #![forbid(unsafe_code)]
 
+mod object;
+
 use std::fmt;
 use std::ops::Range;
 use std::sync::mpsc::channel;
@@ -18,6 +20,8 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::runtime::Runtime;
 use url::Url;
+
+pub use object::{Look, Object, ObjectReader, ObjectWriter};
 
 /// What went wrong, and with which object.
 #[derive(Debug, thiserror::Error)]
@@ -93,11 +97,8 @@ impl Objects {
     pub fn open_with(url: &str, options: impl IntoIterator<Item = (String, String)>) -> Result<Objects> {
         let wrong = |why: String| Error::Url { url: url.to_owned(), why };
         let parsed = Url::parse(url).map_err(|error| wrong(error.to_string()))?;
-        // The store is made where its timers and connections will live.
-        let entered = runtime()?.enter();
-        let (store, prefix) = object_store::parse_url_opts(&parsed, options).map_err(|error| wrong(error.to_string()))?;
-        drop(entered);
-        Ok(Objects { url: url.trim_end_matches('/').to_owned(), store: store.into(), prefix })
+        let (store, prefix) = open_store(&parsed, options)?;
+        Ok(Objects { url: url.trim_end_matches('/').to_owned(), store, prefix })
     }
 
     /// The URL.
@@ -212,6 +213,17 @@ impl Objects {
     pub fn delete_all(&self, key: &str) -> Result<()> {
         self.list(key)?.iter().try_for_each(|key| self.delete(key))
     }
+}
+
+/// The store that a URL names, and the path in it.
+fn open_store(url: &Url, options: impl IntoIterator<Item = (String, String)>) -> Result<(Arc<dyn ObjectStore>, Path)> {
+    // Whoever writes `http://` has decided already.
+    let plain = (url.scheme() == "http").then(|| ("allow_http".to_owned(), "true".to_owned()));
+    // The store is made where its timers and connections will live.
+    let _entered = runtime()?.enter();
+    let opened = object_store::parse_url_opts(url, options.into_iter().chain(plain));
+    let (store, prefix) = opened.map_err(|error| Error::Url { url: url.to_string(), why: error.to_string() })?;
+    Ok((store.into(), prefix))
 }
 
 /// The runtime of this process: two threads, which wait for the network.

@@ -4,6 +4,7 @@ mod a_panic_tells_its_element;
 mod bad_input_is_a_typed_error;
 mod by_key_is_a_map_of_lists;
 mod combining_bags_and_partitions;
+mod compressed_files;
 mod each_method_is_its_iterator;
 mod equal_work_has_equal_names;
 mod groups_come_in_first_seen_order;
@@ -11,7 +12,10 @@ mod more_steps_are_their_iterators;
 mod nothing_runs_early;
 mod portable_runs_travel;
 mod random_pipelines;
+mod reading_parts_of_files;
+mod reading_records;
 mod reading_text;
+<<<<<<< HEAD
 <<<<<<< HEAD
 mod sorting_is_a_stable_sort;
 =======
@@ -19,6 +23,9 @@ mod samples_are_the_same_each_time;
 mod statistics_of_numbers;
 mod two_bags_together;
 >>>>>>> bagops
+=======
+mod writing_files;
+>>>>>>> bagio
 
 use arras_core::{Collection, evaluate};
 use arras_scheduler::{Compute, Synchronous, Threads};

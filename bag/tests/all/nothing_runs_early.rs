@@ -32,7 +32,7 @@ fn take_asks_for_as_little_as_it_needs() {
         calls.fetch_add(1, SeqCst);
         x
     });
-    assert_eq!(evaluate(&bag.take(0)).unwrap(), []);
+    assert_eq!(evaluate(&bag.take(0)).unwrap(), [0; 0]);
     assert_eq!(seen(), 0);
     assert_eq!(evaluate(&bag.take(5)).unwrap(), [0, 1, 2, 3, 4]);
     assert_eq!(seen(), 5);

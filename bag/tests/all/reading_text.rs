@@ -105,7 +105,7 @@ fn what_is_not_utf8_is_found_or_replaced() {
         let error = evaluate(&Bag::read_text(&path).unwrap().count()).unwrap_err();
         match error.find::<Error>() {
             Some(Error::NotUtf8 { path: found, line, offset: at }) => {
-                assert_eq!((found, *line, *at), (&path, 100_001, offset));
+                assert_eq!((found, *line, *at), (&path, Some(100_001), offset));
             }
             _ => panic!("{error}"),
         }
