@@ -150,13 +150,15 @@ pub enum Error {
         /// Its size now.
         after: u64,
     },
-    /// More partitions than a graph can number. Raised at build.
-    #[error("{operation}: {n_partitions} partitions are too many: use larger ones")]
+    /// More partitions than a graph can number, or one exchange can make. Raised at build.
+    #[error("{operation}: {n_partitions} partitions are too many: at most {limit} are possible here, so use larger ones")]
     TooManyPartitions {
         /// The method.
         operation: &'static str,
         /// How many.
         n_partitions: usize,
+        /// The limit.
+        limit: usize,
     },
     /// A file that is there already. Raised when files are to be written, before anything runs.
     #[error("{}: it is there already: use `WriteFiles::to(..).overwrite()` to replace it", path.display())]
@@ -188,14 +190,6 @@ pub enum Error {
         /// The limit.
         limit: usize,
     },
-    /// More partitions than one exchange can make. Raised at build.
-    #[error("an exchange of so many partitions makes at most {limit} partitions, not {n_partitions}")]
-    TooManyPartitions {
-        /// How many were wanted.
-        n_partitions: usize,
-        /// The limit.
-        limit: usize,
-    },
     /// A function that names the partition of a key named one that is not there. Raised at run.
     #[error("partition_by: the function names partition {partition}, of {n_partitions}")]
     NoSuchPartition {
@@ -221,7 +215,9 @@ pub enum Error {
         expected: &'static str,
     },
     /// Two bags that do not have the same number of partitions. Raised at build.
-    #[error("{operation}: a bag of {left} partitions and one of {right} have no partitions to pair: `repartition` or `coalesce` one of them")]
+    #[error(
+        "{operation}: a bag of {left} partitions and one of {right} have no partitions to pair: `repartition` or `coalesce` one of them"
+    )]
     UnequalPartitions {
         /// The method.
         operation: &'static str,

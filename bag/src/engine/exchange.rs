@@ -143,11 +143,7 @@ pub(crate) enum Received<E> {
 /// The elements of the bucket that is input `i`.
 pub(crate) fn receive<E: Element>(inputs: &Inputs<'_>, i: usize) -> Result<Received<E>, BoxError> {
     let bucket = inputs.get::<Bucket<E>>(i)?;
-    let content = if inputs.is_last(i) {
-        bucket.content.lock().unwrap_or_else(PoisonError::into_inner).take()
-    } else {
-        bucket.content()
-    };
+    let content = if inputs.is_last(i) { bucket.content.lock().unwrap_or_else(PoisonError::into_inner).take() } else { bucket.content() };
     let content = content.ok_or(TAKEN)?;
     content.get::<Partition<E>>()?;
     Ok(match content.into_sole::<Partition<E>>() {
@@ -248,7 +244,7 @@ impl<T: Send + Sync + 'static> Bag<T> {
         let n = self.shuffle_partitions().unwrap_or_else(|| default_partitions(m));
         // Layers count tasks in u32s.
         let limit = (u32::MAX as usize / 2) / m.max(1);
-        if n > limit { Err(Error::TooManyPartitions { n_partitions: n, limit }) } else { Ok(n) }
+        if n > limit { Err(Error::TooManyPartitions { operation: "exchange", n_partitions: n, limit }) } else { Ok(n) }
     }
 
     /// Sends what `make` makes of each element to the destination that `place` names, in their order.

@@ -179,18 +179,13 @@ impl Run {
     fn stream(&self, inputs: &Inputs<'_>, stages: &mut Vec<Value>) -> Result<Value, BoxError> {
         let block = inputs.block();
         let nothing = Inputs::new(&[], block);
-<<<<<<< HEAD
-        if inputs.len() < self.n_shared {
-            return Err("a run has all inputs of its sink".into());
+        if inputs.len() < self.n_shared + self.readers.len() {
+            return Err("a run has all inputs of its sink, its source and its steps".into());
         }
         let (shared, own) = inputs.split_at(self.n_shared);
+        let (own, read) = own.split_at(own.len() - self.readers.len());
+        let read = read.values();
         let state = self.sink.open.call(&shared)?;
-=======
-        let missing = "a run has all inputs of its sink, its source and its steps";
-        let (shared, own) = inputs.values().split_at_checked(self.n_shared).ok_or(missing)?;
-        let (own, read) = own.split_at_checked(own.len().wrapping_sub(self.readers.len())).ok_or(missing)?;
-        let state = self.sink.open.call(&Inputs::new(shared, block))?;
->>>>>>> bagops
 
         let mut slots = vec![self.origin.slot.call(&nothing)?];
         for step in &self.steps {
@@ -212,12 +207,7 @@ impl Run {
         }
 
         if wants_more {
-<<<<<<< HEAD
-            let first = output;
             let cursor = self.origin.open.call(&own)?;
-=======
-            let cursor = self.origin.open.call(&Inputs::new(own, block))?;
->>>>>>> bagops
             let mut cursor = lock::<Box<dyn Cursor>>(&cursor)?;
             let mut limit = self.first_batch.clamp(1, BATCH);
             while wants_more && cursor.fill(&next.input, limit)? {

@@ -191,10 +191,9 @@ impl ReadText {
     fn only_utf8(&self) -> Result<(), Error> {
         match self.options.encoding()? {
             TextEncoding::Utf8 => Ok(()),
-            TextEncoding::Other(_) => Err(Error::Option {
-                option: "skip_bad",
-                why: "only lines of UTF-8 can be left out one by one; use `lossy()`".to_owned(),
-            }),
+            TextEncoding::Other(_) => {
+                Err(Error::Option { option: "skip_bad", why: "only lines of UTF-8 can be left out one by one; use `lossy()`".to_owned() })
+            }
         }
     }
 

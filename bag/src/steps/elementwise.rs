@@ -50,7 +50,12 @@ impl<T: Send + Sync + 'static> Bag<T> {
     }
 
     /// Adds a step that makes one element of one. `Named` is the user's function.
-    pub(crate) fn mapped<Named, E, R>(&self, operation: &str, environment: E, function: impl Fn(&E, &T) -> R + Send + Sync + 'static) -> Bag<R>
+    pub(crate) fn mapped<Named, E, R>(
+        &self,
+        operation: &str,
+        environment: E,
+        function: impl Fn(&E, &T) -> R + Send + Sync + 'static,
+    ) -> Bag<R>
     where
         Named: 'static,
         E: Environment,

@@ -15,17 +15,11 @@ mod random_pipelines;
 mod reading_parts_of_files;
 mod reading_records;
 mod reading_text;
-<<<<<<< HEAD
-<<<<<<< HEAD
-mod sorting_is_a_stable_sort;
-=======
 mod samples_are_the_same_each_time;
+mod sorting_is_a_stable_sort;
 mod statistics_of_numbers;
 mod two_bags_together;
->>>>>>> bagops
-=======
 mod writing_files;
->>>>>>> bagio
 
 use arras_core::{Collection, evaluate};
 use arras_scheduler::{Compute, Synchronous, Threads};
