@@ -41,8 +41,12 @@ mod steps;
 
 pub use bag::Bag;
 pub use error::Error;
+#[cfg(feature = "avro")]
+pub use io::avro::ReadAvro;
 pub use io::csv::ReadCsv;
 pub use io::json::ReadJsonLines;
+#[cfg(feature = "parquet")]
+pub use io::parquet::ReadParquet;
 pub use io::paths::{FilePaths, PathPattern};
 pub use io::records::{BadRecord, BadRecords};
 pub use io::text::ReadText;
