@@ -141,7 +141,18 @@ impl Blocks {
             None => wrap(part.source.open_decoded()?),
         };
         let in_line = !part.is_start();
-        Ok(Blocks { part: part.clone(), input, line_end, carried: Vec::new(), offset: back, position: back, in_line, at_end: false, is_done: false, skips_mark: true })
+        Ok(Blocks {
+            part: part.clone(),
+            input,
+            line_end,
+            carried: Vec::new(),
+            offset: back,
+            position: back,
+            in_line,
+            at_end: false,
+            is_done: false,
+            skips_mark: true,
+        })
     }
 
     /// Takes the bytes as they are, with those that look like a byte-order mark.

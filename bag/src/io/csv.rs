@@ -145,7 +145,9 @@ impl ReadCsv {
     ///
     /// # Errors
     /// As for [`Bag::read_csv`], but for bad records.
-    pub fn read_counted<T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static>(&self) -> Result<(Bag<T>, Delayed<BadRecords>), Error> {
+    pub fn read_counted<T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static>(
+        &self,
+    ) -> Result<(Bag<T>, Delayed<BadRecords>), Error> {
         records::read_counted(&self.options, self.find()?)
     }
 }

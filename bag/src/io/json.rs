@@ -79,7 +79,9 @@ impl ReadJsonLines {
     ///
     /// # Errors
     /// As for [`Bag::read_json_lines`], but for bad lines.
-    pub fn read_counted<T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static>(&self) -> Result<(Bag<T>, Delayed<BadRecords>), Error> {
+    pub fn read_counted<T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static>(
+        &self,
+    ) -> Result<(Bag<T>, Delayed<BadRecords>), Error> {
         records::read_counted(&JsonLines, self.parts.find(Ok(()))?)
     }
 }
@@ -211,7 +213,8 @@ impl<T: Serialize + Send + Sync + 'static> Encode<T> for JsonLines {
     }
     fn write<'a>(out: &mut FileOut, items: impl Iterator<Item = &'a T>) -> Result<(), BoxError> {
         for item in items {
-            serde_json::to_writer(&mut *out, item).map_err(|error| if error.is_io() { std::io::Error::from(error).into() } else { BoxError::from(error) })?;
+            serde_json::to_writer(&mut *out, item)
+                .map_err(|error| if error.is_io() { std::io::Error::from(error).into() } else { BoxError::from(error) })?;
             out.write_all(b"\n")?;
         }
         Ok(())

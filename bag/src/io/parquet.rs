@@ -131,7 +131,8 @@ impl<T: Element> Bag<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn to_parquet(&self, target: impl Into<WriteFiles>) -> Delayed<Vec<PathBuf>> {
-        let options = TracingOptions::default().enums_without_data_as_strings(true).strings_as_large_utf8(false).sequence_as_large_list(false);
+        let options =
+            TracingOptions::default().enums_without_data_as_strings(true).strings_as_large_utf8(false).sequence_as_large_list(false);
         match SerdeArrowSchema::from_type::<T>(options) {
             Ok(schema) => self.write_files(target.into(), &ParquetRows { schema }),
             Err(error) => Delayed::failed(Error::Schema { operation: "to_parquet", why: error.to_string() }.into()),

@@ -269,7 +269,8 @@ pub(crate) fn read_counted<T: Element + Clone, F: Records<T>>(
     let (name, n_partitions) = (counted.places[0].0.clone(), counted.places.len() as u32);
     let bad = Name::from_token("bad-records", Tokenizer::new().text(name.as_str()).finish());
     let mut builder = GridBuilder::new(bad.clone(), &[n_partitions]);
-    let func = builder.func(Func::erased::<(T, BadRecords), _>(|inputs: &Inputs<'_>| Ok(Value::new(inputs.get::<Counted<T>>(0)?.bad.clone()))));
+    let func =
+        builder.func(Func::erased::<(T, BadRecords), _>(|inputs: &Inputs<'_>| Ok(Value::new(inputs.get::<Counted<T>>(0)?.bad.clone()))));
     let number = builder.depends_on(name.clone());
     (0..n_partitions).for_each(|i| builder.call(func, [(number, i)]));
     let mut graph = counted.graph.clone();

@@ -318,7 +318,9 @@ mod tests {
 
     #[test]
     fn urls_and_paths_are_told_apart() {
-        for (text, url) in [("s3://b/x", true), ("https://h/x", true), ("a/b", false), ("/a://b", false), ("file:///a", false), ("s3://", false)] {
+        for (text, url) in
+            [("s3://b/x", true), ("https://h/x", true), ("a/b", false), ("/a://b", false), ("file:///a", false), ("s3://", false)]
+        {
             assert_eq!(as_url(Path::new(text)).is_some(), url, "{text}");
         }
         assert_eq!(local_path(Path::new("file:///a%20b/c")), Path::new("/a b/c"));

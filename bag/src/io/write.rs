@@ -177,8 +177,7 @@ impl Plan {
         if as_url(&folder).is_none() && folder.exists() && !folder.is_dir() {
             return Err(Error::Target { path: folder, why: "it is a file, and should be a folder".to_owned() });
         }
-        let plan =
-            Plan { operation: F::OPERATION.into(), folder, files, own, overwrite: to.overwrite, token: Token::unique().bits() };
+        let plan = Plan { operation: F::OPERATION.into(), folder, files, own, overwrite: to.overwrite, token: Token::unique().bits() };
         plan.check()?;
         Ok(plan)
     }
@@ -439,8 +438,7 @@ impl<T: Send + Sync + 'static> Bag<T> {
         let mut builder = GridBuilder::new(finish.clone(), &[1]);
         let func = builder.func(kernel(Step::Finish));
         let mut numbers = Numbers::default();
-        let all: Vec<(u32, u32)> =
-            [(create, 0)].iter().chain(&places).map(|(name, i)| (numbers.of(&mut builder, name), *i)).collect();
+        let all: Vec<(u32, u32)> = [(create, 0)].iter().chain(&places).map(|(name, i)| (numbers.of(&mut builder, name), *i)).collect();
         builder.call(func, all);
         graph.insert_layer(builder.build());
         Ok(Delayed::from_graph(graph, Key::from((finish, 0))))

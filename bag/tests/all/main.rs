@@ -1,5 +1,7 @@
 //! Bags against the same pipelines over `std` iterators, under every scheduler.
 
+#[cfg(any(feature = "avro", feature = "parquet"))]
+mod avro_and_parquet;
 mod bad_input_is_a_typed_error;
 mod combining_bags_and_partitions;
 mod compressed_files;

@@ -14,7 +14,8 @@ fn file(folder: &Path, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
 #[test]
 fn every_size_of_blocks_gives_the_same_lines() {
     let folder = tempfile::tempdir().unwrap();
-    let texts = ["", "\n", "a\nbb\n\nccc", "a\r\nb\r\n\r\nä\u{1f408}\r\nend\r\n", "one long line without an end", "\n\n\n\n", "ü\n\rx\r\r\ny"];
+    let texts =
+        ["", "\n", "a\nbb\n\nccc", "a\r\nb\r\n\r\nä\u{1f408}\r\nend\r\n", "one long line without an end", "\n\n\n\n", "ü\n\rx\r\r\ny"];
     for (i, text) in texts.iter().enumerate() {
         let path = file(folder.path(), &i.to_string(), text);
         let expected: Vec<&str> = text.lines().collect();

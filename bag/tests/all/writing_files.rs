@@ -96,7 +96,8 @@ fn records_come_back() {
 fn what_is_there_stays_unless_it_is_to_be_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("out");
-    let write = |n: usize, to: WriteFiles| Bag::from_sequence((0..n).map(|i| i.to_string()), n).to_textfiles(to).compute_with(&Threads::new(2));
+    let write =
+        |n: usize, to: WriteFiles| Bag::from_sequence((0..n).map(|i| i.to_string()), n).to_textfiles(to).compute_with(&Threads::new(2));
     write(5, (&target).into()).unwrap();
     for n in [1, 5, 9] {
         let error = write(n, (&target).into()).unwrap_err();
@@ -152,7 +153,10 @@ fn a_run_that_fails_leaves_nothing() {
     std::fs::write(&path, "before").unwrap();
     let bag = Bag::from_sequence(0..1_000, 7).map(|x| (10 / (x - 700)).to_string());
     assert!(bag.to_textfiles(WriteFiles::to(folder.path().join("out")).overwrite()).compute_with(&Threads::new(2)).is_err());
-    assert_eq!((names(&folder.path().join("out")), std::fs::read_to_string(&path).unwrap()), (vec!["part-00000.txt".to_owned()], "before".to_owned()));
+    assert_eq!(
+        (names(&folder.path().join("out")), std::fs::read_to_string(&path).unwrap()),
+        (vec!["part-00000.txt".to_owned()], "before".to_owned())
+    );
 }
 
 #[test]
