@@ -1,11 +1,13 @@
-//! The most frequent words of text files. `cargo run --release --example wordcount PATH…` (a file, a glob; `.gz` too)
+//! The most frequent words of text files. `cargo run --release --example wordcount PATH…` (files, folders, globs; `.gz` too; `ARRAS_SCHEDULER=synchronous` or `threads`)
 
+use std::path::Path;
 use std::time::Instant;
 
 use arras::prelude::*;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let paths: Vec<String> = std::env::args().skip(1).collect();
+    let in_folder = |path: String| if Path::new(&path).is_dir() { format!("{path}/*") } else { path };
+    let paths: Vec<String> = std::env::args().skip(1).map(in_folder).collect();
     if paths.is_empty() {
         return Err("usage: wordcount PATH…, for example: wordcount examples/data/moby-dick.txt".into());
     }

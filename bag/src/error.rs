@@ -184,6 +184,14 @@ pub enum Error {
         /// Why not.
         why: String,
     },
+    /// A schema that is none, or a type that has none. Raised at build.
+    #[error("{operation}: {why}")]
+    Schema {
+        /// The method.
+        operation: &'static str,
+        /// What is wrong.
+        why: String,
+    },
     /// More distinct keys in one task than it can number. Raised at run.
     #[error("more than {limit} distinct keys in one partition")]
     TooManyKeys {

@@ -26,6 +26,21 @@
 //! # Ok::<(), arras_core::Error>(())
 //! ```
 
+//! # Files
+//!
+//! | what | method | feature |
+//! |---|---|---|
+//! | lines of text | [`Bag::read_text`], [`Bag::to_textfiles`] | |
+//! | JSON lines, CSV | [`Bag::read_json_lines`], [`Bag::read_csv`], [`Bag::to_json_lines`], [`Bag::to_csv`] | |
+//! | whole files | [`Bag::whole_text_files`], [`Bag::binary_files`] | |
+//! | Avro, Parquet | `read_avro`, `read_parquet`, `to_avro`, `to_parquet` | `avro`, `parquet` |
+//! | `.gz`, `.bz2`, `.lz4` | all of text, JSON, CSV | |
+//! | `.xz`, `.zst` | the same | `xz`, `zstd` |
+//! | `s3://`, `gs://`, `az://`, `abfss://`, `https://` | all | `cloud` |
+//!
+//! `file://` and paths always work. Each has options in a struct of its name ([`ReadText`], [`ReadJsonLines`], [`ReadCsv`], [`WriteFiles`] …). Large files are cut at line ends into partitions, bad
+//! records can be [left out and counted](ReadJsonLines::read_counted), and files get their names when they are whole.
+
 #![forbid(unsafe_code)]
 
 mod bag;
@@ -43,8 +58,12 @@ mod steps;
 
 pub use bag::Bag;
 pub use error::Error;
+#[cfg(feature = "avro")]
+pub use io::avro::ReadAvro;
 pub use io::csv::ReadCsv;
 pub use io::json::ReadJsonLines;
+#[cfg(feature = "parquet")]
+pub use io::parquet::ReadParquet;
 pub use io::paths::{FilePaths, PathPattern};
 pub use io::records::{BadRecord, BadRecords};
 pub use io::text::ReadText;

@@ -143,7 +143,10 @@ impl Object {
         let decoded = percent_decoded(&self.url);
         let root = match self.path.as_ref() {
             "" => self.url.trim_end_matches('/').to_owned(),
-            own => decoded.trim_end_matches('/').strip_suffix(own).map_or_else(|| decoded.clone(), |root| root.trim_end_matches('/').to_owned()),
+            own => decoded
+                .trim_end_matches('/')
+                .strip_suffix(own)
+                .map_or_else(|| decoded.clone(), |root| root.trim_end_matches('/').to_owned()),
         };
         format!("{root}/{}", path.as_ref().replace('%', "%25"))
     }

@@ -39,9 +39,16 @@ fn storage_brings_no_network_unless_asked() {
         let tree = tree(&["--no-default-features", "--features", feature]);
         assert!(network.iter().all(|name| !tree.contains(name)), "{feature}: {tree}");
     }
-    assert!(tree(&["--no-default-features", "--features", "cloud"]).contains("object_store v"));
+    for feature in ["array", "bag"] {
+        assert!(tree(&["--no-default-features", "--features", &format!("cloud,{feature}")]).contains("object_store v"), "{feature}");
+    }
     let default = tree(&[]);
-    assert!(["zarrs v", "netcdf-reader v", "plotters v"].iter().all(|name| !default.contains(name)), "{default}");
+    let heavy = ["zarrs v", "netcdf-reader v", "plotters v", "apache-avro v", "parquet v", "zstd v", "liblzma v", "object_store v"];
+    assert!(heavy.iter().all(|name| !default.contains(name)), "{default}");
+    for (feature, own) in [("avro", "apache-avro v"), ("parquet", "parquet v"), ("xz", "liblzma v"), ("zstd", "zstd v")] {
+        let tree = tree(&["--no-default-features", "--features", feature]);
+        assert!(tree.contains(own) && network.iter().all(|name| !tree.contains(name)), "{feature}: {tree}");
+    }
 }
 
 #[test]

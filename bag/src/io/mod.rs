@@ -10,9 +10,13 @@ mod encoding;
 mod lines;
 pub(crate) mod text;
 
+#[cfg(feature = "avro")]
+pub(crate) mod avro;
 pub(crate) mod csv;
 mod files;
 pub(crate) mod json;
+#[cfg(feature = "parquet")]
+pub(crate) mod parquet;
 pub(crate) mod records;
 
 pub(crate) mod write;

@@ -230,6 +230,12 @@ impl ReadText {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn read_with_path(&self) -> Result<Bag<(String, Arc<str>)>, Error> {
+        if self.skip_bad && !self.options.lossy {
+            return Err(Error::Option {
+                option: "skip_bad",
+                why: "lines with their paths cannot be left out one by one; use `lossy()`".to_owned(),
+            });
+        }
         let open = Func::erased::<LinesWithPath, _>(|inputs: &Inputs<'_>| {
             let files = inputs.get::<Files<TextOptions>>(0)?;
             Ok(cursor_value(LinesWithPath::open(&files.parts, &files.format)))

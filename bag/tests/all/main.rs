@@ -1,6 +1,8 @@
 //! Bags against the same pipelines over `std` iterators, under every scheduler.
 
 mod a_panic_tells_its_element;
+#[cfg(any(feature = "avro", feature = "parquet"))]
+mod avro_and_parquet;
 mod bad_input_is_a_typed_error;
 mod by_key_is_a_map_of_lists;
 mod combining_bags_and_partitions;

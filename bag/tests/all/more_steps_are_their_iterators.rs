@@ -15,7 +15,7 @@ fn ranges() {
             assert_eq!(Bag::range(0..length, n).n_partitions(), n.min(length.max(1)));
         }
         assert_eq!(computed(&Bag::range(-100i8..127, n)), (-100i8..127).collect::<Vec<_>>());
-        assert_eq!(computed(&Bag::range(5u8..3, n)), []);
+        assert!(computed(&Bag::range(5u8..3, n)).is_empty());
         assert_eq!(computed(&Bag::range(u64::MAX - 700..u64::MAX, n)), (u64::MAX - 700..u64::MAX).collect::<Vec<_>>());
         assert_eq!(computed(&Bag::range(i64::MIN..i64::MIN + 600, n).map(|x| x.wrapping_add(1)).max()), i64::MIN + 600);
     }
@@ -170,7 +170,7 @@ fn effects_and_short_answers() {
             seen.fetch_add(*x, SeqCst);
         }))
         .unwrap();
-        assert_eq!(sum.load(SeqCst), (0..2000).sum());
+        assert_eq!(sum.load(SeqCst), (0..2000).sum::<u64>());
         for limit in [0, 1, 1999, 2000] {
             assert_eq!(computed(&bag.any(|x| *x >= 1999)), (0..2000).any(|x| x >= 1999));
             let below = bag.filter_with(limit, |limit, x| x < limit);
@@ -202,6 +202,6 @@ fn short_answers_read_no_more_than_they_need() {
     assert!(evaluate(&bag.any(|_| true)).unwrap());
     let n = calls.swap(0, SeqCst);
     assert!(n <= 4 * 512, "{n} elements were looked at, a batch a partition at most");
-    assert_eq!(evaluate(&bag.topk(0)).unwrap(), []);
+    assert!(evaluate(&bag.topk(0)).unwrap().is_empty());
     assert_eq!(calls.swap(0, SeqCst), 0);
 }

@@ -1,4 +1,4 @@
-use arras_bag::{Bag, Partition};
+use arras_bag::{BadRecords, Bag, Partition, ReadCsv, ReadJsonLines, ReadText};
 use arras_core::{Collection, Func, Graph, Inputs, Task, Value};
 
 /// Runs a graph as if every function and every value came from another process.
@@ -64,6 +64,41 @@ fn a_read_travels_as_the_names_of_its_files() {
     let bag = Bag::read_text(&path).unwrap();
     let value = computed_abroad(&bag.graph().unwrap(), &bag.keys()[0]);
     assert_eq!(value.get::<Partition<String>>().unwrap().0, ["x", "y"]);
+}
+
+#[test]
+fn reads_of_parts_and_records_travel() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.txt");
+    std::fs::write(&path, "1\n2\nx\n4\n").unwrap();
+    let text = ReadText::new(&path).blocksize(3).encoding("latin1").read().unwrap();
+    let lines = text.keys().iter().map(|key| computed_abroad(&text.graph().unwrap(), key).get::<Partition<String>>().unwrap().0.clone());
+    assert_eq!(lines.collect::<Vec<_>>().concat(), ["1", "2", "x", "4"]);
+    let (json, bad) = ReadJsonLines::new(&path).read_counted::<u64>().unwrap();
+    let value = computed_abroad(&json.graph().unwrap(), &json.keys()[0]);
+    assert_eq!(value.get::<Partition<u64>>().unwrap().0, [1, 2, 4]);
+    let value = computed_abroad(&bad.graph().unwrap(), &bad.key());
+    assert_eq!(value.get::<BadRecords>().unwrap().first[0].line, Some(3));
+    let csv = ReadCsv::new(&path).has_headers(false).skip_bad().read::<(u64,)>().unwrap().map(|row| row.0);
+    let value = computed_abroad(&csv.graph().unwrap(), &csv.keys()[0]);
+    assert_eq!(value.get::<Partition<u64>>().unwrap().0, [1, 2, 4]);
+}
+
+#[test]
+fn a_write_travels_and_its_last_step_names_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let written = Bag::from_sequence(0..5i64, 2).map(|x| x * x).to_json_lines(folder.path().join("*.jsonl.gz"));
+    let value = computed_abroad(&written.graph().unwrap(), &written.key());
+    let paths = value.get::<Vec<std::path::PathBuf>>().unwrap();
+    assert_eq!(paths.len(), 2);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+    let back = Bag::<i64>::read_json_lines(paths.clone()).unwrap();
+    assert_eq!(arras_core::evaluate(&back).unwrap(), [0, 1, 4, 9, 16]);
+    // A partition that fails far from where the run began takes its file away.
+    let bad = Bag::from_sequence(0..5i64, 1).map(|x| 10 / (x - 3)).to_json_lines(folder.path().join("bad-*"));
+    let graph = bad.graph().unwrap();
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| computed_abroad(&graph, &bad.key()))).is_err());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
 }
 
 #[test]
