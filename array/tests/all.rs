@@ -14,6 +14,7 @@ mod all {
     mod fourier;
     mod gathering;
     mod linear;
+    mod many_blocks;
     mod map;
     mod masked;
     mod measures;

@@ -23,7 +23,7 @@ use crate::blocks::several::{Arrays, Elements};
 use crate::elementwise::map::Function;
 use crate::engine::block::Block;
 use crate::engine::blockwise::{BlockOp, node, node_layer, value};
-use crate::engine::chunks::{Chunking, Chunks, refine, starts};
+use crate::engine::chunks::{Chunking, Chunks, refine};
 use crate::engine::dtype::{DType, Element};
 use crate::engine::expr::Expr;
 use crate::engine::simplify;
@@ -398,8 +398,7 @@ impl BlockOp for BlockwiseOp {
         let steps: Vec<Vec<Step>> = inputs.iter().zip(&self.labels).map(steps).collect();
         let count = |step: &Step| if let Step::All(n, _) = step { *n as usize } else { 1 };
         let counts = steps.iter().map(|steps| steps.iter().map(count).product()).collect();
-        let starts = expr.chunks.axes().iter().map(|axis| starts(axis)).collect();
-        let kernel = BlockwiseKernel { function: self.function.clone(), counts, chunks: expr.chunks.clone(), starts };
+        let kernel = BlockwiseKernel { function: self.function.clone(), counts, chunks: expr.chunks.clone() };
         vec![node_layer(expr, inputs, kernel, |index, read| {
             for (input, steps) in steps.iter().enumerate() {
                 let mut flats = vec![0];
@@ -420,9 +419,8 @@ struct BlockwiseKernel {
     function: Function,
     /// How many blocks of each array are read at once.
     counts: Vec<usize>,
-    /// The result's, and where they start.
+    /// The result's.
     chunks: Chunking,
-    starts: Vec<Vec<usize>>,
 }
 
 impl Kernel for BlockwiseKernel {
@@ -439,9 +437,7 @@ impl Kernel for BlockwiseKernel {
     }
 
     fn run(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
-        let index = self.chunks.index_of(inputs.block());
-        let start = self.starts.iter().zip(&index).map(|(starts, &i)| starts[i]).collect();
-        let location = BlockLocation { start, shape: self.chunks.block_shape(&index).to_vec(), index: index.to_vec() };
+        let location = BlockLocation::of(&self.chunks, inputs.block());
         let (counts, location) = (Value::new(self.counts.clone()), Value::new(location));
         let mut values = inputs.values().to_vec();
         values.extend([&counts, &location]);

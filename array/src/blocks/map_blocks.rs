@@ -23,7 +23,7 @@ use crate::blocks::location::BlockLocation;
 use crate::elementwise::map::Function;
 use crate::engine::block::Block;
 use crate::engine::blockwise::{self, BlockOp, node, node_layer, value};
-use crate::engine::chunks::{Chunking, Chunks, starts};
+use crate::engine::chunks::{Chunking, Chunks};
 use crate::engine::dtype::Element;
 use crate::engine::expr::Expr;
 use crate::error::{Error, Result};
@@ -142,8 +142,7 @@ struct MapBlocks {
 impl BlockOp for MapBlocks {
     fn layers(&self, expr: &Expr, inputs: &[Arc<Expr>]) -> Vec<Layer> {
         let own = &inputs[0].chunks;
-        let starts = own.axes().iter().map(|axis| starts(axis)).collect();
-        let kernel = MapBlocksKernel { function: self.function.clone(), own: own.clone(), starts, chunks: expr.chunks.clone() };
+        let kernel = MapBlocksKernel { function: self.function.clone(), own: own.clone(), chunks: expr.chunks.clone() };
         // Axes of one block aside the grids are the same, so flat positions agree.
         let mut flat = 0;
         vec![node_layer(expr, inputs, kernel, |_, read| {
@@ -156,9 +155,8 @@ impl BlockOp for MapBlocks {
 #[derive(Serialize, Deserialize)]
 struct MapBlocksKernel {
     function: Function,
-    /// The array's chunks, and where they start.
+    /// The array's chunks.
     own: Chunking,
-    starts: Vec<Vec<usize>>,
     chunks: Chunking,
 }
 
@@ -176,10 +174,8 @@ impl Kernel for MapBlocksKernel {
     }
 
     fn run(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
-        let index = self.own.index_of(inputs.block());
-        let start = self.starts.iter().zip(&index).map(|(starts, &i)| starts[i]).collect();
         let shape = self.chunks.block_shape(&self.chunks.index_of(inputs.block())).to_vec();
-        let location = Value::new(BlockLocation { index: index.to_vec(), start, shape });
+        let location = Value::new(BlockLocation { shape, ..BlockLocation::of(&self.own, inputs.block()) });
         let result = self.function.call(&[inputs.value(0), &location])?;
         let location = location.get::<BlockLocation>()?;
         // Functions with an environment return the block in an option.

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::array::Array;
 use crate::engine::block::{Block, View};
 use crate::engine::blockwise::{BlockOp, node};
-use crate::engine::chunks::{Chunking, starts};
+use crate::engine::chunks::Chunking;
 use crate::engine::dtype::{DType, Element, Scalar};
 use crate::engine::expr::Expr;
 use crate::engine::gather::{GatherKernel, Plan, Run, gather, gather_layer, zero};
@@ -128,7 +128,7 @@ fn halo<T: Element>(operation: &'static str, chunks: &Chunking, depths: &[(usize
             return Err(Error::argument(operation, why));
         }
         let (mut map, mut lengths, mut margins) = (Vec::new(), Vec::new(), Vec::new());
-        for (start, &n) in starts(own).into_iter().zip(own) {
+        for (&start, &n) in chunks.starts()[axis].iter().zip(own) {
             if length == 0 {
                 lengths.push(0);
                 margins.push((0, 0));
@@ -250,7 +250,7 @@ impl<T: Element> Array<T> {
             let (mut maps, mut axes) = (Vec::new(), Vec::new());
             for (axis, (own, &(before, after))) in expr.chunks.axes().iter().zip(&depths).enumerate() {
                 let (mut map, mut lengths) = (Vec::new(), Vec::new());
-                for (i, (start, &n)) in starts(own).into_iter().zip(own).enumerate() {
+                for (i, (&start, &n)) in expr.chunks.starts()[axis].iter().zip(own).enumerate() {
                     let none = boundary == Boundary::None;
                     let before = if none && i == 0 { 0 } else { before };
                     let after = if none && i + 1 == own.len() { 0 } else { after };

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::array::Array;
 use crate::engine::block::Block;
 use crate::engine::blockwise::{BlockOp, block, layer, node, node_layer, stage, value};
-use crate::engine::chunks::{Chunking, starts};
+use crate::engine::chunks::Chunking;
 use crate::engine::dtype::{DType, Element, Ordered, with_ordered};
 use crate::engine::expr::Expr;
 use crate::engine::lower::{SPLIT_EVERY, dot, rounds};
@@ -163,7 +163,7 @@ impl DistinctKernel {
         }
         let chunks = chunks.first().ok_or("a block of no array")?;
         let (index, shape) = (chunks.index_of(flat as u32), chunks.shape());
-        let start: Vec<usize> = chunks.axes().iter().zip(&index).map(|(axis, &i)| starts(axis)[i]).collect();
+        let start = chunks.block_start(&index);
         let place = |at: &IxDyn| (0..shape.len()).fold(0, |place, axis| place * shape[axis] + start[axis] + at[axis]) as i64;
         let input = block::<T>(inputs, 0)?;
         let mut elements: Vec<(T, i64)> = input.indexed_iter().map(|(at, &x)| (x, place(&at))).collect();
