@@ -43,8 +43,10 @@ mod storage;
 mod svg;
 
 pub use array::Array;
-pub use blocks::blockwise::{BlockAxes, OutputAxes, blockwise, blockwise_lists, map_blocks};
-pub use blocks::gufunc::{Gufunc, apply_gufunc};
+pub use blocks::blockwise::{
+    BlockAxes, OutputAxes, blockwise, blockwise_lists, blockwise_lists_with, blockwise_with, map_blocks, map_blocks_with,
+};
+pub use blocks::gufunc::{Gufunc, apply_gufunc, apply_gufunc_with};
 pub use blocks::location::BlockLocation;
 pub use blocks::overlap::{Boundary, Depth};
 pub use blocks::several::{Arrays, Elements, Outputs};

@@ -240,7 +240,24 @@ impl Func {
     where
         F: Fn(&Inputs<'_>) -> Result<Value, BoxError> + Send + Sync + 'static,
     {
-        Func::from_body(Erased::<Named, F> { function, marker: PhantomData })
+        Func::erased_with::<Named, (), _>((), move |(): &(), inputs: &Inputs<'_>| function(inputs))
+    }
+
+    /// As [`erased`](Func::erased), for a function of an environment too: captures that are spelled out, which travel with it.
+    ///
+    /// ```
+    /// use arras_core::{Func, Inputs, Value};
+    /// let scaled = Func::erased_with::<u64, _, _>(10i64, |scale: &i64, inputs: &Inputs| Ok(Value::new(scale * inputs.get::<i64>(0)?)));
+    /// assert_eq!(scaled.call(&Inputs::new(&[&Value::new(4i64)], 0)).unwrap().get::<i64>()?, &40);
+    /// assert!(scaled.is_portable());
+    /// # Ok::<(), arras_core::Error>(())
+    /// ```
+    pub fn erased_with<Named: ?Sized + 'static, E, F>(environment: E, function: F) -> Func
+    where
+        E: Serialize + DeserializeOwned + Send + Sync + 'static,
+        F: Fn(&E, &Inputs<'_>) -> Result<Value, BoxError> + Send + Sync + 'static,
+    {
+        Func::from_body(Erased::<Named, E, F> { with: With { environment, function }, marker: PhantomData })
     }
 
     /// A built-in kernel.
@@ -420,30 +437,32 @@ where
     }
 }
 
-struct Erased<Named: ?Sized, F> {
-    function: F,
+struct Erased<Named: ?Sized, E, F> {
+    with: With<E, F>,
     marker: PhantomData<fn() -> Box<Named>>,
 }
 
-impl<Named: ?Sized + 'static, F> Body for Erased<Named, F>
+impl<Named: ?Sized + 'static, E, F> Body for Erased<Named, E, F>
 where
-    F: Fn(&Inputs<'_>) -> Result<Value, BoxError> + Send + Sync + 'static,
+    E: Serialize + DeserializeOwned + Send + Sync + 'static,
+    F: Fn(&E, &Inputs<'_>) -> Result<Value, BoxError> + Send + Sync + 'static,
 {
     type Identity = F;
     fn name(&self) -> Cow<'static, str> {
         Cow::Borrowed(type_name::<Named>())
     }
     fn call(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
-        (self.function)(inputs)
+        (self.with.function)(&self.with.environment, inputs)
     }
     fn why_local(&self) -> Option<String> {
         why_not_conjured::<F>()
     }
     fn encode(&self) -> Result<Vec<u8>, BoxError> {
-        Ok(Vec::new())
+        Ok(rmp_serde::to_vec_named(&self.with.environment)?)
     }
     fn decode(bytes: &[u8]) -> Result<Self, BoxError> {
-        Ok(Erased { function: portable::conjure(bytes)?, marker: PhantomData })
+        let with = With { environment: rmp_serde::from_slice(bytes)?, function: portable::conjure(&[])? };
+        Ok(Erased { with, marker: PhantomData })
     }
 }
 

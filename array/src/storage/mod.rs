@@ -6,5 +6,6 @@ pub(crate) mod netcdf;
 pub(crate) mod npy;
 pub(crate) mod npy_stack;
 pub(crate) mod sink;
+pub(crate) mod source;
 #[cfg(feature = "zarr")]
 pub(crate) mod zarr;

@@ -18,7 +18,7 @@ fn grows_with_the_blocks(what: &str, body: impl Fn(usize)) {
         body(n);
         start.elapsed()
     };
-    let ratio = || time(200_000).as_secs_f64() / time(50_000).as_secs_f64();
+    let ratio = || time(200_000).as_secs_f64() / time(50_000).as_secs_f64().max(1e-3);
     // Others may use the machine too: one good run shows it.
     let ratios: Vec<f64> = (0..3).map(|_| ratio()).take_while(|&ratio| ratio > 10.0).collect();
     assert!(ratios.len() < 3, "{what}: four times the blocks take {ratios:?} times the time");

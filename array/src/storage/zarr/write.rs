@@ -280,8 +280,7 @@ impl ZarrSink {
                     )));
                 }
             }
-            let inside =
-                places.iter().zip(stored).filter(|&(&at, _)| at >= start[axis] && at < end).map(|(_, &n)| n).collect::<Vec<_>>();
+            let inside = places.iter().zip(stored).filter(|&(&at, _)| at >= start[axis] && at < end).map(|(_, &n)| n).collect::<Vec<_>>();
             axes.push(if inside.is_empty() { vec![0] } else { inside });
         }
         Ok((existing, Chunking::new(axes)?))
