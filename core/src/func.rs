@@ -106,6 +106,10 @@ pub trait Kernel: Serialize + DeserializeOwned + Send + Sync + 'static {
         None
     }
 
+    /// The run has failed or was cancelled, here or in whatever processes its tasks were in: takes away what they left outside of the values, files that are half written. Called in
+    /// the process that started the run, of each function of the plan, whether its tasks ran or not.
+    fn abandoned(&self) {}
+
     /// Computes the task's value. Starts no threads.
     ///
     /// # Errors
@@ -126,6 +130,7 @@ pub struct FuncTable {
     why_local: fn(&(dyn Any + Send + Sync)) -> Option<String>,
     runs_user_code: fn(&(dyn Any + Send + Sync)) -> bool,
     nanoseconds: fn(&(dyn Any + Send + Sync), u32) -> Option<u64>,
+    abandoned: fn(&(dyn Any + Send + Sync)),
     encode: fn(&(dyn Any + Send + Sync)) -> Result<Vec<u8>, BoxError>,
     pub(crate) decode: fn(&[u8]) -> Result<Func, BoxError>,
 }
@@ -144,6 +149,7 @@ pub(crate) trait Body: Send + Sync + Sized + 'static {
         let _ = block;
         None
     }
+    fn abandoned(&self) {}
     fn encode(&self) -> Result<Vec<u8>, BoxError>;
     fn decode(bytes: &[u8]) -> Result<Self, BoxError>;
 }
@@ -164,6 +170,7 @@ impl<B: Body> TableOf<B> {
         why_local: |environment| held::<B>(environment).why_local(),
         runs_user_code: |environment| held::<B>(environment).runs_user_code(),
         nanoseconds: |environment, block| held::<B>(environment).nanoseconds(block),
+        abandoned: |environment| held::<B>(environment).abandoned(),
         encode: |environment| held::<B>(environment).encode(),
         decode: |bytes| Ok(Func::from_body(B::decode(bytes)?)),
     };
@@ -317,6 +324,10 @@ impl Func {
     /// About how long the task of this block takes, if a built-in kernel says so: see [`Kernel::nanoseconds`].
     pub fn nanoseconds(&self, block: u32) -> Option<u64> {
         (self.table.nanoseconds)(&*self.environment, block)
+    }
+
+    pub(crate) fn abandoned(&self) {
+        (self.table.abandoned)(&*self.environment);
     }
 
     /// A token of what the function does: of its code and its environment. None for a closure that captures, whose captures nobody can see.
@@ -484,6 +495,9 @@ impl<K: Kernel> Body for KernelBody<K> {
     }
     fn nanoseconds(&self, block: u32) -> Option<u64> {
         self.0.nanoseconds(block)
+    }
+    fn abandoned(&self) {
+        self.0.abandoned();
     }
     fn encode(&self) -> Result<Vec<u8>, BoxError> {
         Ok(rmp_serde::to_vec_named(&self.0)?)

@@ -14,8 +14,36 @@ pub(crate) fn replaceable(path: &Path, is_known: impl Fn(&Path) -> bool, what: &
     Err(format!("{}: something is there that is {what}: it is left as it is", path.display()).into())
 }
 
+/// Makes a folder and those on the way to it, and notes in it how many of those were not there.
+pub(crate) fn create(temporary: &Path) -> io::Result<()> {
+    let made = temporary.ancestors().skip(1).take_while(|folder| folder.symlink_metadata().is_err()).count();
+    fs::create_dir_all(temporary)?;
+    // A worker that was lost may have begun already: what it made is noted.
+    if made > 0 { fs::write(temporary.join(MADE), made.to_string()) } else { Ok(()) }
+}
+
+/// Takes away a folder of [`create`], and the folders that it made on the way, if nothing is in them.
+pub(crate) fn abandon(temporary: &Path) {
+    let made = fs::read_to_string(temporary.join(MADE)).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+    // A task in another process may be late, and put a file where all were removed.
+    for _ in 0..10 {
+        if fs::remove_dir_all(temporary).is_ok() || temporary.symlink_metadata().is_err() {
+            break;
+        }
+    }
+    for folder in temporary.ancestors().skip(1).take(made) {
+        let _ = fs::remove_dir(folder);
+    }
+}
+
+const MADE: &str = ".arras-made";
+
 /// Gives a folder its name. What had it before is removed, after that; if the new one cannot have it, the old one gets it back.
 pub(crate) fn replace(temporary: &Path, path: &Path) -> io::Result<()> {
+    match fs::remove_file(temporary.join(MADE)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let Err(error) = fs::rename(temporary, path) else { return Ok(()) };
     if path.symlink_metadata().is_err() {
         return Err(error);

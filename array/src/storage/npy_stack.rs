@@ -150,7 +150,7 @@ impl ChunkSink for NpyStackSink {
     }
     fn create(&self, array: &SinkArray) -> Result<(), BoxError> {
         folder::replaceable(&self.folder, |folder| folder.join("info").is_file(), "no stack of npy files")?;
-        fs::create_dir_all(array.temporary(&self.folder)).map_err(at_path(&self.folder))
+        folder::create(&array.temporary(&self.folder)).map_err(at_path(&self.folder))
     }
     fn write(&self, array: &SinkArray, at: &BlockLocation, block: &Block) -> Result<(), BoxError> {
         let path = array.temporary(&self.folder).join(format!("{}.npy", at.index[self.axis]));
@@ -162,6 +162,6 @@ impl ChunkSink for NpyStackSink {
         folder::replace(&temporary, &self.folder).map_err(at_path(&self.folder))
     }
     fn abort(&self, array: &SinkArray) {
-        let _ = fs::remove_dir_all(array.temporary(&self.folder));
+        folder::abandon(&array.temporary(&self.folder));
     }
 }

@@ -378,7 +378,7 @@ impl ChunkSink for ZarrSink {
 
     fn abort(&self, array: &SinkArray) {
         if self.region.is_none() {
-            self.staged(array).abort(&self.root.path());
+            self.staged(array).abort();
         }
     }
 }
