@@ -66,6 +66,7 @@ pub use linear::fft::{FftNorm, Spectral, Transform, fftfreq, rfftfreq};
 pub use linear::linalg::LeastSquares;
 pub use linear::norms::MatrixNorm;
 pub use masked::masked_array::{Masked, masked_array};
+pub use masked::operations::IntoMasked;
 pub use ndarray;
 pub use ndarray::s;
 pub use reductions::covariance::Covariance;

@@ -13,10 +13,13 @@ mod all {
     mod factorisations;
     mod fourier;
     mod gathering;
+    #[cfg(feature = "images")]
+    mod images;
     mod linear;
     mod many_blocks;
     mod map;
     mod masked;
+    mod masked_operations;
     mod measures;
     #[cfg(feature = "hdf5")]
     mod netcdf;

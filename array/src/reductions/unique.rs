@@ -86,6 +86,8 @@ impl<T: Ordered> Array<T> {
     /// assert_eq!(x.isin(&set).compute()?, ndarray::arr1(&[true, false, true]).into_dyn());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    ///
+    /// NumPy's `invert` is `!x.isin(&set)`, which is part of whatever uses it. Its `assume_unique` would save nothing: the set is sorted once, and each element looked up in it.
     pub fn isin(&self, set: &Array<T>) -> Array<bool> {
         Array::of(|| {
             let (input, values) = (self.expr()?, set.unique().expr()?);

@@ -1,6 +1,8 @@
 //! Arrays in files and object stores.
 
 pub(crate) mod folder;
+#[cfg(feature = "images")]
+pub(crate) mod images;
 #[cfg(feature = "hdf5")]
 pub(crate) mod netcdf;
 pub(crate) mod npy;
