@@ -99,7 +99,7 @@
 //! # Features
 //!
 //! `array`, `bag` and `parallel` are on by default; `frame` brings polars, which takes minutes to compile; `dask` brings the client of Dask clusters and no crate. `zarr` brings arrays
-//! in Zarr, `cloud` those in object stores, `hdf5` those in NetCDF and HDF5 files, `linalg` factorisations. A feature chooses what is there, never how it behaves.
+//! in Zarr, `cloud` those in object stores, `hdf5` those in NetCDF and HDF5 files, `images` stacks of images, `linalg` factorisations. A feature chooses what is there, never how it behaves.
 // Where `init()` stands in `main` is what those examples are about.
 #![allow(clippy::needless_doctest_main)]
 #![forbid(unsafe_code)]

@@ -59,6 +59,7 @@ pub use engine::chunks::Chunks;
 pub use engine::dtype::{Bits, Complex32, Complex64, ComplexNumber, DType, Element, Float, Inexact, Integer, Number, Ordered, Real};
 pub use engine::expr::IntoOperand;
 pub use error::{Error, Result};
+pub use indexing::flat::ravel_multi_index;
 pub use indexing::selected::Selected;
 pub use linear::contract::einsum;
 pub use linear::fft::{FftNorm, Spectral, Transform, fftfreq, rfftfreq};

@@ -11,6 +11,7 @@ mod all {
     mod errors;
     #[cfg(feature = "linalg")]
     mod factorisations;
+    mod flat_indices;
     mod fourier;
     mod gathering;
     #[cfg(feature = "images")]

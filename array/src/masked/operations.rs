@@ -1,4 +1,5 @@
-//! Operators and elementwise functions of masked arrays, with `numpy.ma`'s rules: a result is masked where one of its operands is, and where the function has no value there.
+//! Operators and elementwise functions of masked arrays, with `numpy.ma`'s rules: a result is masked where one of its operands is, and where the function has no value there. `%` is
+//! NumPy's own, which masks by the divisor alone: NaN that comes of NaN stays.
 //!
 //! ```text
 //!     data    8  2  1  4          data    4  0  0  2          data    2  ·  ·  2
@@ -122,15 +123,20 @@ fn undivided<T: Number>(left: &MaskedOperand<T>, right: &MaskedOperand<T>) -> Ar
     size(left).multiply(f64::MIN_POSITIVE).ge(&size(right))
 }
 
-/// The true quotient, masked where it is not finite.
-fn quotient<T: Number>(left: &MaskedOperand<T>, right: &MaskedOperand<T>) -> Masked<T::Mean> {
-    let (left, right) = (left.cast::<T::Mean>(), right.cast::<T::Mean>());
-    let undivided = undivided(&left, &right);
-    let result: Masked<T::Mean> = binary(Operation::Divide, &left, &right, Some(undivided));
+/// A result, masked where it is not finite.
+fn finite<T: Number>(result: Masked<T>) -> Masked<T> {
     let infinite = result.data.isfinite().logical_not();
     result.masked_where(&infinite)
 }
 
+/// The true quotient, masked where it is not finite.
+fn quotient<T: Number>(left: &MaskedOperand<T>, right: &MaskedOperand<T>) -> Masked<T::Mean> {
+    let (left, right) = (left.cast::<T::Mean>(), right.cast::<T::Mean>());
+    let undivided = undivided(&left, &right);
+    finite(binary(Operation::Divide, &left, &right, Some(undivided)))
+}
+
+/// A quotient that is whole, or what it leaves, masked where nothing can be divided.
 fn whole_division<T: Real>(operation: Operation, left: &MaskedOperand<T>, right: &MaskedOperand<T>) -> Masked<T> {
     binary(operation, left, right, Some(undivided(left, right)))
 }
@@ -263,21 +269,19 @@ impl<T: Real> Masked<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn floor_divide(&self, other: impl IntoMasked<T>) -> Masked<T> {
-        whole_division(Operation::FloorDivide, &self.into_masked(), &other.into_masked())
+        finite(whole_division(Operation::FloorDivide, &self.into_masked(), &other.into_masked()))
     }
 
     /// What division rounded towards zero leaves, masked where the divisor is 0 too. Lazy.
     pub fn fmod(&self, other: impl IntoMasked<T>) -> Masked<T> {
-        whole_division(Operation::FMod, &self.into_masked(), &other.into_masked())
+        finite(whole_division(Operation::FMod, &self.into_masked(), &other.into_masked()))
     }
 }
 
 impl<T: Inexact> Masked<T> {
     /// To the power of another masked array, an array or a scalar: masked where one of both is, and where the result is not finite. Lazy.
     pub fn power(&self, exponent: impl IntoMasked<T>) -> Masked<T> {
-        let result: Masked<T> = binary(Operation::Raise, &self.into_masked(), &exponent.into_masked(), None);
-        let infinite = result.data.isfinite().logical_not();
-        result.masked_where(&infinite)
+        finite(binary(Operation::Raise, &self.into_masked(), &exponent.into_masked(), None))
     }
 }
 
@@ -334,7 +338,7 @@ macro_rules! partials {
             /// # Ok::<(), Box<dyn std::error::Error>>(())
             /// ```
             pub fn $method(&self) -> Masked<T> {
-                self.finite(Array::$method)
+                finite(self.kept(Array::$method))
             }
         }
     )* };
@@ -350,21 +354,14 @@ partials! {
 }
 
 impl<T: Float> Masked<T> {
-    /// A function's value where it is finite.
-    fn finite(&self, function: impl FnOnce(&Array<T>) -> Array<T>) -> Masked<T> {
-        let result = self.kept(function);
-        let infinite = result.data.isfinite().logical_not();
-        result.masked_where(&infinite)
-    }
-
     /// As [`Array::arccosh`], masked where the array is, and below 1. Lazy.
     pub fn arccosh(&self) -> Masked<T> {
-        self.finite(Array::arccosh)
+        finite(self.kept(Array::arccosh))
     }
 
     /// As [`Array::arctanh`], masked where the array is, and at and beyond -1 and 1, to within 1e-15 as numpy.ma has it. Lazy.
     pub fn arctanh(&self) -> Masked<T> {
         let beyond = self.data.cast::<f64>().abs().gt(1.0 - 1e-15);
-        self.finite(Array::arctanh).masked_where(&beyond)
+        finite(self.kept(Array::arctanh)).masked_where(&beyond)
     }
 }

@@ -44,15 +44,28 @@ pub(crate) fn replace(temporary: &Path, path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let Err(error) = fs::rename(temporary, path) else { return Ok(()) };
-    if path.symlink_metadata().is_err() {
-        return Err(error);
+    let aside = temporary.with_extension("old");
+    let mut attempts = 0;
+    loop {
+        let had_it = fs::rename(path, &aside).is_ok();
+        let Err(error) = fs::rename(temporary, path) else { break };
+        attempts += 1;
+        let in_the_way = path.symlink_metadata().is_ok();
+        if had_it && (!in_the_way || fs::rename(&aside, path).is_ok()) {
+            let _ = fs::rename(&aside, path);
+            return Err(error);
+        }
+        // Another run has given a folder of its own the name in between: the last one has it.
+        if !in_the_way || attempts == 100 {
+            return Err(error);
+        }
+        remove(&aside);
     }
-    let old = temporary.with_extension("old");
-    fs::rename(path, &old)?;
-    if let Err(error) = fs::rename(temporary, path) {
-        fs::rename(&old, path)?;
-        return Err(error);
-    }
-    if old.is_dir() { fs::remove_dir_all(&old) } else { fs::remove_file(&old) }
+    remove(&aside);
+    Ok(())
+}
+
+/// Takes something away that nobody knows any more. What cannot be removed stays under its hidden name.
+fn remove(path: &Path) {
+    let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
 }

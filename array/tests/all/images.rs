@@ -54,7 +54,7 @@ fn a_pattern_is_a_stack_in_the_order_of_names() {
     let pattern = folder.0.to_str().unwrap().replace('[', "[[]") + "/*.png";
     let x = Array::<u8>::from_images(&pattern).unwrap();
     assert_eq!((x.shape(), x.chunks()), (vec![3, 2, 3], vec![vec![1, 1, 1], vec![2], vec![3]]));
-    assert_eq!(computed(&x).index_axis(Axis(2), 1).index_axis(Axis(1), 1).to_vec(), [10, 0, 20]);
+    assert_eq!(computed(&x).index_axis(Axis(2), 1).index_axis(Axis(1), 1).iter().copied().collect::<Vec<_>>(), [10, 0, 20]);
     assert_eq!(evaluate(&x.slice(arras_array::s![1.., 0, 0])).unwrap().into_raw_vec_and_offset().0, [0, 20]);
     let turned = Array::<u8>::from_image_files(["c.png", "a.png"].map(|name| folder.0.join(name))).unwrap();
     assert_eq!(evaluate(&turned.slice(arras_array::s![.., 0, 0])).unwrap().into_raw_vec_and_offset().0, [20, 10]);

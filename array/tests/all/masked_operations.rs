@@ -143,7 +143,7 @@ fn operations_are_numpys() {
 #[test]
 fn masks_broadcast_with_their_elements_and_fill_values_stay() {
     let column = Array::from_ndarray(array![[1.0], [2.0]], 1).unwrap().masked_equal(2.0);
-    let row = Array::from_ndarray(array![10.0, 20.0, 0.0], 2).unwrap().masked();
+    let row = Array::from_ndarray(array![10.0f64, 20.0, 0.0], 2).unwrap().masked();
     let sum = &column + &row;
     assert_eq!(sum.shape(), [2, 3]);
     check(&sum.filled(), array![[11.0, 21.0, 1.0], [2.0, 2.0, 2.0]]);
