@@ -120,7 +120,7 @@ fn binary<T: Element, R: Element>(
 /// Where division has no value to speak of: as numpy.ma, where the divisor is so small that the quotient would be beyond all `f64`.
 fn undivided<T: Number>(left: &MaskedOperand<T>, right: &MaskedOperand<T>) -> Array<bool> {
     let size = |side: &MaskedOperand<T>| side.array().abs().cast::<f64>();
-    size(left).multiply(f64::MIN_POSITIVE).ge(&size(right))
+    size(left).multiply(f64::MIN_POSITIVE).ge(size(right))
 }
 
 /// A result, masked where it is not finite.

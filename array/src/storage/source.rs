@@ -40,7 +40,8 @@ pub(crate) trait Source: Debug + Clone + Serialize + DeserializeOwned + Send + S
 
 /// The array of a source's elements.
 pub(crate) fn read<T: Element>(source: impl Source, chunks: Chunking) -> Array<T> {
-    Array::of(|| Ok(node(&source.operation().to_owned(), T::DTYPE, chunks, Reading(source), &[])))
+    let operation = source.operation().to_owned();
+    Array::of(|| Ok(node(&operation, T::DTYPE, chunks, Reading(source), &[])))
 }
 
 #[derive(Debug)]

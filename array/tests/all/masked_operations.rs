@@ -147,11 +147,11 @@ fn masks_broadcast_with_their_elements_and_fill_values_stay() {
     let sum = &column + &row;
     assert_eq!(sum.shape(), [2, 3]);
     check(&sum.filled(), array![[11.0, 21.0, 1.0], [2.0, 2.0, 2.0]]);
-    check(&(&row + &column).mask(), array![[false, false, false], [true, true, true]]);
+    check((&row + &column).mask(), array![[false, false, false], [true, true, true]]);
     check(&(1.0 / row).filled_with(-1.0), array![0.1, 0.05, -1.0]);
     assert_eq!(sum.fill_value(), 2.0);
     assert_eq!((column.lt(3.0).fill_value(), column.cast::<i64>().fill_value(), (-&column).fill_value()), (true, 2, 2.0));
-    let flags = column.gt(0.0).logical_and(&column.lt(1.5)).logical_or(false);
+    let flags = column.gt(0.0).logical_and(column.lt(1.5)).logical_or(false);
     assert_eq!(
         (computed(flags.mask()).into_raw_vec_and_offset().0, evaluate(&flags.logical_not().any().item()).unwrap()),
         (vec![false, true], Some(false))
