@@ -41,7 +41,7 @@ impl<T: Element> Array<T> {
     /// let x = Array::from_ndarray(ndarray::arr2(&[[1.0, 7.0], [4.0, 2.0]]), 1)?;
     /// let weights = vec![1.0, 10.0];
     /// let sum = x.apply_along_axis_with(1, &[], weights, |weights: &Vec<f64>, lane: ndarray::ArrayView1<f64>| {
-    ///     ndarray::arr0(weights.iter().zip(lane).map(|(w, x)| w * x).sum()).into_dyn()
+    ///     ndarray::arr0(weights.iter().zip(lane).map(|(w, x)| w * x).sum::<f64>()).into_dyn()
     /// });
     /// assert_eq!(sum.compute()?, ndarray::array![71.0, 24.0].into_dyn());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
