@@ -99,7 +99,7 @@
 //! # Features
 //!
 //! `array`, `bag` and `parallel` are on by default; `frame` brings polars, which takes minutes to compile; `dask` brings the client of Dask clusters and no crate. `zarr` brings arrays
-//! in Zarr, `hdf5` those in NetCDF and HDF5 files, `linalg` factorisations; `avro` and `parquet` bring bags of such files, `xz` and `zstd` bags of files that are compressed so (gz, bz2 and lz4 always are
+//! in Zarr, `hdf5` those in NetCDF and HDF5 files, `images` stacks of images, `linalg` factorisations; `avro` and `parquet` bring bags of such files, `xz` and `zstd` bags of files that are compressed so (gz, bz2 and lz4 always are
 //! read); `cloud` brings object stores and web servers to both. A feature chooses what is there, never how it behaves.
 // Where `init()` stands in `main` is what those examples are about.
 #![allow(clippy::needless_doctest_main)]

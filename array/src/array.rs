@@ -8,7 +8,7 @@ use arras_core::{Collection, Delayed, Graph, Key, Name, Persist, Token, Value, h
 use ndarray::{ArrayBase, ArrayD, Axis, DataOwned, Dimension, IntoDimension, Slice};
 
 use crate::engine::block::{Block, filled};
-use crate::engine::chunks::{Chunks, starts};
+use crate::engine::chunks::Chunks;
 use crate::engine::dtype::{DType, Element, Scalar};
 use crate::engine::expr::{Expr, Kind};
 use crate::engine::lower::lower;
@@ -80,12 +80,11 @@ impl<T: Element> Array<T> {
     pub fn from_ndarray<S: DataOwned<Elem = T>, D: Dimension>(data: ArrayBase<S, D>, chunks: impl Into<Chunks>) -> Result<Array<T>> {
         let data = data.into_dyn().into_shared();
         let chunks = chunks.into().of_dtype(data.shape(), T::DTYPE, None)?;
-        let starts: Vec<Vec<usize>> = chunks.axes().iter().map(|axis| starts(axis)).collect();
         let values = (0..chunks.n_blocks() as u32)
             .map(|flat| {
                 let mut block = data.clone();
                 for (axis, &i) in chunks.index_of(flat).iter().enumerate() {
-                    let start = starts[axis][i];
+                    let start = chunks.starts()[axis][i];
                     block.slice_axis_inplace(Axis(axis), Slice::from(start..start + chunks.axes()[axis][i]));
                 }
                 Value::measured(T::into_block(block))
@@ -245,24 +244,14 @@ impl<T: Element> Collection for Array<T> {
             return Ok(array.into_owned());
         }
         let mut result = filled(&expr.shape(), T::default());
-        let mut starts: Vec<(usize, usize)> = Vec::new();
         for (flat, value) in values.into_iter().enumerate() {
             let index = expr.chunks.index_of(flat as u32);
             let block = value.get::<Block>()?;
             let array = T::of_block(block).ok_or_else(|| wrong(block))?;
             let mut target = result.view_mut();
-            starts.resize(index.len(), (0, 0));
             for (axis, &i) in index.iter().enumerate() {
-                // The start of each chunk follows from that of the one before, as blocks come in order.
-                let (chunk, start) = &mut starts[axis];
-                if i < *chunk {
-                    (*chunk, *start) = (0, 0);
-                }
-                while *chunk < i {
-                    *start += expr.chunks.axes()[axis][*chunk];
-                    *chunk += 1;
-                }
-                target.slice_axis_inplace(Axis(axis), Slice::from(*start..*start + expr.chunks.axes()[axis][i]));
+                let start = expr.chunks.starts()[axis][i];
+                target.slice_axis_inplace(Axis(axis), Slice::from(start..start + expr.chunks.axes()[axis][i]));
             }
             target.assign(array);
         }

@@ -43,8 +43,10 @@ mod storage;
 mod svg;
 
 pub use array::Array;
-pub use blocks::blockwise::{BlockAxes, OutputAxes, blockwise, blockwise_lists, map_blocks};
-pub use blocks::gufunc::{Gufunc, apply_gufunc};
+pub use blocks::blockwise::{
+    BlockAxes, OutputAxes, blockwise, blockwise_lists, blockwise_lists_with, blockwise_with, map_blocks, map_blocks_with,
+};
+pub use blocks::gufunc::{Gufunc, apply_gufunc, apply_gufunc_with};
 pub use blocks::location::BlockLocation;
 pub use blocks::overlap::{Boundary, Depth};
 pub use blocks::several::{Arrays, Elements, Outputs};
@@ -57,6 +59,7 @@ pub use engine::chunks::Chunks;
 pub use engine::dtype::{Bits, Complex32, Complex64, ComplexNumber, DType, Element, Float, Inexact, Integer, Number, Ordered, Real};
 pub use engine::expr::IntoOperand;
 pub use error::{Error, Result};
+pub use indexing::flat::ravel_multi_index;
 pub use indexing::selected::Selected;
 pub use linear::contract::einsum;
 pub use linear::fft::{FftNorm, Spectral, Transform, fftfreq, rfftfreq};
@@ -64,6 +67,7 @@ pub use linear::fft::{FftNorm, Spectral, Transform, fftfreq, rfftfreq};
 pub use linear::linalg::LeastSquares;
 pub use linear::norms::MatrixNorm;
 pub use masked::masked_array::{Masked, masked_array};
+pub use masked::operations::IntoMasked;
 pub use ndarray;
 pub use ndarray::s;
 pub use reductions::covariance::Covariance;

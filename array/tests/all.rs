@@ -11,11 +11,16 @@ mod all {
     mod errors;
     #[cfg(feature = "linalg")]
     mod factorisations;
+    mod flat_indices;
     mod fourier;
     mod gathering;
+    #[cfg(feature = "images")]
+    mod images;
     mod linear;
+    mod many_blocks;
     mod map;
     mod masked;
+    mod masked_operations;
     mod measures;
     #[cfg(feature = "hdf5")]
     mod netcdf;

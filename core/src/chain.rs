@@ -88,6 +88,10 @@ impl Body for Chain {
         self.steps.iter().find_map(|step| step.func.portability().err().map(|why| format!("{}: {why}", step.func.name())))
     }
 
+    fn abandoned(&self) {
+        self.steps.iter().for_each(|step| step.func.abandoned());
+    }
+
     fn runs_user_code(&self) -> bool {
         self.steps.iter().any(|step| step.func.runs_user_code())
     }

@@ -139,6 +139,10 @@ pub trait Kernel: Serialize + DeserializeOwned + Send + Sync + 'static {
         None
     }
 
+    /// The run has failed or was cancelled, here or in whatever processes its tasks were in: takes away what they left outside of the values, files that are half written. Called in
+    /// the process that started the run, of each function of the plan, whether its tasks ran or not.
+    fn abandoned(&self) {}
+
     /// Computes the task's value. Starts no threads.
     ///
     /// # Errors
@@ -160,6 +164,7 @@ pub struct FuncTable {
     runs_user_code: fn(&(dyn Any + Send + Sync)) -> bool,
     takes_part: fn(&(dyn Any + Send + Sync)) -> bool,
     nanoseconds: fn(&(dyn Any + Send + Sync), u32) -> Option<u64>,
+    abandoned: fn(&(dyn Any + Send + Sync)),
     encode: fn(&(dyn Any + Send + Sync)) -> Result<Vec<u8>, BoxError>,
     pub(crate) decode: fn(&[u8]) -> Result<Func, BoxError>,
 }
@@ -181,6 +186,7 @@ pub(crate) trait Body: Send + Sync + Sized + 'static {
         let _ = block;
         None
     }
+    fn abandoned(&self) {}
     fn encode(&self) -> Result<Vec<u8>, BoxError>;
     fn decode(bytes: &[u8]) -> Result<Self, BoxError>;
 }
@@ -202,6 +208,7 @@ impl<B: Body> TableOf<B> {
         runs_user_code: |environment| held::<B>(environment).runs_user_code(),
         takes_part: |environment| held::<B>(environment).takes_part(),
         nanoseconds: |environment, block| held::<B>(environment).nanoseconds(block),
+        abandoned: |environment| held::<B>(environment).abandoned(),
         encode: |environment| held::<B>(environment).encode(),
         decode: |bytes| Ok(Func::from_body(B::decode(bytes)?)),
     };
@@ -278,7 +285,24 @@ impl Func {
     where
         F: Fn(&Inputs<'_>) -> Result<Value, BoxError> + Send + Sync + 'static,
     {
-        Func::from_body(Erased::<Named, F> { function, marker: PhantomData })
+        Func::erased_with::<Named, (), _>((), move |(): &(), inputs: &Inputs<'_>| function(inputs))
+    }
+
+    /// As [`erased`](Func::erased), for a function of an environment too: captures that are spelled out, which travel with it.
+    ///
+    /// ```
+    /// use arras_core::{Func, Inputs, Value};
+    /// let scaled = Func::erased_with::<u64, _, _>(10i64, |scale: &i64, inputs: &Inputs| Ok(Value::new(scale * inputs.get::<i64>(0)?)));
+    /// assert_eq!(scaled.call(&Inputs::new(&[&Value::new(4i64)], 0)).unwrap().get::<i64>()?, &40);
+    /// assert!(scaled.is_portable());
+    /// # Ok::<(), arras_core::Error>(())
+    /// ```
+    pub fn erased_with<Named: ?Sized + 'static, E, F>(environment: E, function: F) -> Func
+    where
+        E: Serialize + DeserializeOwned + Send + Sync + 'static,
+        F: Fn(&E, &Inputs<'_>) -> Result<Value, BoxError> + Send + Sync + 'static,
+    {
+        Func::from_body(Erased::<Named, E, F> { with: With { environment, function }, marker: PhantomData })
     }
 
     /// As [`erased`](Func::erased), for a function whose captures are spelled out: it gets `&environment` first. Portable when `function` captures nothing.
@@ -360,6 +384,10 @@ impl Func {
     /// About how long the task of this block takes, if a built-in kernel says so: see [`Kernel::nanoseconds`].
     pub fn nanoseconds(&self, block: u32) -> Option<u64> {
         (self.table.nanoseconds)(&*self.environment, block)
+    }
+
+    pub(crate) fn abandoned(&self) {
+        (self.table.abandoned)(&*self.environment);
     }
 
     /// A token of what the function does: of its code and its environment. None for a closure that captures, whose captures nobody can see.
@@ -480,30 +508,32 @@ where
     }
 }
 
-struct Erased<Named: ?Sized, F> {
-    function: F,
+struct Erased<Named: ?Sized, E, F> {
+    with: With<E, F>,
     marker: PhantomData<fn() -> Box<Named>>,
 }
 
-impl<Named: ?Sized + 'static, F> Body for Erased<Named, F>
+impl<Named: ?Sized + 'static, E, F> Body for Erased<Named, E, F>
 where
-    F: Fn(&Inputs<'_>) -> Result<Value, BoxError> + Send + Sync + 'static,
+    E: Serialize + DeserializeOwned + Send + Sync + 'static,
+    F: Fn(&E, &Inputs<'_>) -> Result<Value, BoxError> + Send + Sync + 'static,
 {
     type Identity = F;
     fn name(&self) -> Cow<'static, str> {
         Cow::Borrowed(type_name::<Named>())
     }
     fn call(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
-        (self.function)(inputs)
+        (self.with.function)(&self.with.environment, inputs)
     }
     fn why_local(&self) -> Option<String> {
         why_not_conjured::<F>()
     }
     fn encode(&self) -> Result<Vec<u8>, BoxError> {
-        Ok(Vec::new())
+        Ok(rmp_serde::to_vec_named(&self.with.environment)?)
     }
     fn decode(bytes: &[u8]) -> Result<Self, BoxError> {
-        Ok(Erased { function: portable::conjure(bytes)?, marker: PhantomData })
+        let with = With { environment: rmp_serde::from_slice(bytes)?, function: portable::conjure(&[])? };
+        Ok(Erased { with, marker: PhantomData })
     }
 }
 
@@ -557,6 +587,9 @@ impl<K: Kernel> Body for KernelBody<K> {
     }
     fn nanoseconds(&self, block: u32) -> Option<u64> {
         self.0.nanoseconds(block)
+    }
+    fn abandoned(&self) {
+        self.0.abandoned();
     }
     fn encode(&self) -> Result<Vec<u8>, BoxError> {
         Ok(rmp_serde::to_vec_named(&self.0)?)

@@ -31,7 +31,10 @@ pub fn get_values(graph: &Graph, keys: &[Key]) -> Result<Vec<Value>> {
     let plan = Plan::new(graph, keys)?;
     let mut values: Vec<Value> = Vec::with_capacity(plan.len());
     for id in 0..plan.len() as u32 {
-        let value = plan.call(id, |input| &values[input as usize]).map_err(|error| plan.failure(id, error))?;
+        let value = plan.call(id, |input| &values[input as usize]).map_err(|error| {
+            plan.abandoned();
+            plan.failure(id, error)
+        })?;
         values.push(value);
     }
     Ok(plan

@@ -288,6 +288,11 @@ impl Plan {
         self.funcs[func as usize].call(&Inputs::new(&values, block).with_last(&is_last))
     }
 
+    /// Tells all functions that the run has failed: see [`Kernel::abandoned`](crate::Kernel::abandoned). For what starts runs.
+    pub fn abandoned(&self) {
+        self.funcs.iter().for_each(Func::abandoned);
+    }
+
     /// The error of a task, with its key and function.
     pub fn failure(&self, id: u32, source: BoxError) -> Error {
         Error::Task { key: self.key(id), func: self.func(id).name().into_owned(), source: Arc::from(source) }

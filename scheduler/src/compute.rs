@@ -50,7 +50,8 @@ pub trait Compute: Collection {
     /// # Errors
     /// As for [`compute`](Compute::compute).
     fn compute_with<S: Scheduler>(&self, scheduler: &S) -> Result<Self::Output> {
-        let values = scheduler.run(&prepare(self)?, &RunOptions::default())?;
+        let plan = prepare(self)?;
+        let values = scheduler.run(&plan, &RunOptions::default()).inspect_err(|_| plan.abandoned())?;
         self.finish(values)
     }
 
@@ -83,7 +84,8 @@ pub trait Compute: Collection {
     where
         Self: Persist,
     {
-        let values = scheduler.persist(&prepare(self)?, &RunOptions::default())?;
+        let plan = prepare(self)?;
+        let values = scheduler.persist(&plan, &RunOptions::default()).inspect_err(|_| plan.abandoned())?;
         self.persisted(values)
     }
 

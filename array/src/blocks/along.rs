@@ -1,9 +1,11 @@
 //! Functions along axes: `apply_along_axis`, `apply_over_axes`.
 
 use ndarray::{ArrayD, ArrayView1, ArrayViewD, Ix1};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::array::Array;
-use crate::blocks::gufunc::{Gufunc, apply_gufunc};
+use crate::blocks::gufunc::{Gufunc, apply_gufunc_with};
 use crate::engine::dtype::Element;
 use crate::error::{Error, Result};
 use crate::reductions::reduce::axis_of;
@@ -28,17 +30,38 @@ impl<T: Element> Array<T> {
     where
         F: Fn(ArrayView1<'_, T>) -> ArrayD<R> + Send + Sync + 'static,
     {
+        self.apply_along_axis_with(axis, shape, (), move |(), lane: ArrayView1<'_, T>| function(lane))
+    }
+
+    /// [`apply_along_axis`](Array::apply_along_axis) for a function of `&environment` and a lane: captures that are spelled out, so that it runs in other processes too.
+    ///
+    /// ```
+    /// use arras_array::Array;
+    /// use arras_scheduler::Compute;
+    /// let x = Array::from_ndarray(ndarray::arr2(&[[1.0, 7.0], [4.0, 2.0]]), 1)?;
+    /// let weights = vec![1.0, 10.0];
+    /// let sum = x.apply_along_axis_with(1, &[], weights, |weights: &Vec<f64>, lane: ndarray::ArrayView1<f64>| {
+    ///     ndarray::arr0(weights.iter().zip(lane).map(|(w, x)| w * x).sum::<f64>()).into_dyn()
+    /// });
+    /// assert_eq!(sum.compute()?, ndarray::array![71.0, 24.0].into_dyn());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn apply_along_axis_with<E, R: Element, F>(&self, axis: isize, shape: &[usize], environment: E, function: F) -> Array<R>
+    where
+        E: Serialize + DeserializeOwned + Send + Sync + 'static,
+        F: Fn(&E, ArrayView1<'_, T>) -> ArrayD<R> + Send + Sync + 'static,
+    {
         let build = || -> Result<Array<R>> {
             let axis = axis_of("apply_along_axis", axis, &self.expr()?.shape())? as isize;
             let names: Vec<String> = (0..shape.len()).map(|i| format!("result_{i}")).collect();
-            let how = Gufunc::default().allow_rechunk().vectorize();
+            let places = (axis..axis + shape.len() as isize).collect();
+            let how = Gufunc::default().allow_rechunk().vectorize().axes([vec![axis], places]);
             let how = names.iter().zip(shape).fold(how, |how, (name, &n)| how.output_size(name, n));
             let signature = format!("(lane)->({})", names.join(","));
-            let lane =
-                move |lane: ArrayViewD<'_, T>| -> ArrayD<R> { function(lane.into_dimensionality::<Ix1>().expect("a lane has one axis")) };
-            let result: Array<R> = apply_gufunc(&signature, &self.moveaxis([axis], [-1]), how, lane);
-            let n = shape.len() as isize;
-            Ok(result.moveaxis((-n..0).collect::<Vec<_>>(), (axis..axis + n).collect::<Vec<_>>()))
+            let lane = move |environment: &E, lane: ArrayViewD<'_, T>| -> ArrayD<R> {
+                function(environment, lane.into_dimensionality::<Ix1>().expect("a lane has one axis"))
+            };
+            Ok(apply_gufunc_with(&signature, self, how, environment, lane))
         };
         Array::of(|| build()?.expr())
     }

@@ -13,8 +13,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arras_core::{BoxError, Func, Inputs, Kernel, Layer, Value};
+use arras_core::{BoxError, Func, Inputs, Layer, Value};
 use ndarray::ArrayD;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::array::{Array, Operand};
@@ -23,10 +24,11 @@ use crate::blocks::several::{Arrays, Elements};
 use crate::elementwise::map::Function;
 use crate::engine::block::Block;
 use crate::engine::blockwise::{BlockOp, node, node_layer, value};
-use crate::engine::chunks::{Chunking, Chunks, refine, starts};
+use crate::engine::chunks::{Chunking, Chunks, refine};
 use crate::engine::dtype::{DType, Element};
 use crate::engine::expr::Expr;
 use crate::engine::simplify;
+use crate::engine::user::{Caller, Calls};
 use crate::error::{Error, Result};
 use crate::shape::axes::axes_of;
 
@@ -96,7 +98,36 @@ where
     F: for<'a> Fn(<A::Elements as Elements>::Views<'a>, &BlockLocation) -> ArrayD<R> + Send + Sync + 'static,
 {
     Array::of(|| {
-        Blockwise::of_letters("blockwise", letters, &arrays, &axes.into())?.node(false, of_views::<A::Elements, R, F>(function), R::DTYPE)
+        let func = of_views::<F, A::Elements, (), R>((), move |(), blocks, at| function(blocks, at));
+        Blockwise::of_letters("blockwise", letters, &arrays, &axes.into())?.node(false, func, R::DTYPE)
+    })
+}
+
+/// As [`blockwise`], for a function of `&environment`, blocks and their location: captures that are spelled out, so that it runs in other processes too.
+///
+/// ```
+/// use arras_array::{Array, blockwise_with};
+/// use arras_scheduler::Compute;
+/// use ndarray::ArrayViewD;
+/// let x = Array::from_ndarray(ndarray::array![1.0, 2.0], 1)?;
+/// let y = blockwise_with("i,i->i", (&x, &x), (), 0.5, |half: &f64, (a, b): (ArrayViewD<f64>, ArrayViewD<f64>), _| (&a + &b) * *half);
+/// assert_eq!(y.compute()?, x.compute()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn blockwise_with<A: Arrays, E, R: Element, F>(
+    letters: &str,
+    arrays: A,
+    axes: impl Into<BlockAxes>,
+    environment: E,
+    function: F,
+) -> Array<R>
+where
+    E: Serialize + DeserializeOwned + Send + Sync + 'static,
+    F: for<'a> Fn(&E, <A::Elements as Elements>::Views<'a>, &BlockLocation) -> ArrayD<R> + Send + Sync + 'static,
+{
+    Array::of(|| {
+        let func = of_views::<F, A::Elements, E, R>(environment, function);
+        Blockwise::of_letters("blockwise", letters, &arrays, &axes.into())?.node(false, func, R::DTYPE)
     })
 }
 
@@ -115,7 +146,26 @@ where
     F: for<'a> Fn(<A::Elements as Elements>::Lists<'a>, &BlockLocation) -> ArrayD<R> + Send + Sync + 'static,
 {
     Array::of(|| {
-        Blockwise::of_letters("blockwise", letters, &arrays, &axes.into())?.node(true, of_lists::<A::Elements, R, F>(function), R::DTYPE)
+        let func = of_lists::<F, A::Elements, (), R>((), move |(), blocks, at| function(blocks, at));
+        Blockwise::of_letters("blockwise", letters, &arrays, &axes.into())?.node(true, func, R::DTYPE)
+    })
+}
+
+/// As [`blockwise_lists`], for a function of `&environment`, lists of blocks and their location: captures that are spelled out, so that it runs in other processes too.
+pub fn blockwise_lists_with<A: Arrays, E, R: Element, F>(
+    letters: &str,
+    arrays: A,
+    axes: impl Into<BlockAxes>,
+    environment: E,
+    function: F,
+) -> Array<R>
+where
+    E: Serialize + DeserializeOwned + Send + Sync + 'static,
+    F: for<'a> Fn(&E, <A::Elements as Elements>::Lists<'a>, &BlockLocation) -> ArrayD<R> + Send + Sync + 'static,
+{
+    Array::of(|| {
+        let func = of_lists::<F, A::Elements, E, R>(environment, function);
+        Blockwise::of_letters("blockwise", letters, &arrays, &axes.into())?.node(true, func, R::DTYPE)
     })
 }
 
@@ -185,36 +235,56 @@ pub fn map_blocks<A: Arrays, R: Element, F>(arrays: A, axes: impl Into<OutputAxe
 where
     F: for<'a> Fn(<A::Elements as Elements>::Views<'a>, &BlockLocation) -> ArrayD<R> + Send + Sync + 'static,
 {
-    Array::of(|| {
-        let (inputs, axes) = (exprs(&arrays)?, axes.into());
-        let ndim = inputs.iter().map(|input| input.chunks.ndim()).max().unwrap_or(0);
-        let shape = crate::engine::expr::broadcast("map_blocks", &inputs)?.iter().map(|chunks| chunks.iter().sum()).collect::<Vec<usize>>();
-        let labels = inputs.iter().map(|input| (ndim - input.chunks.ndim()..ndim).collect()).collect();
-        let dropped = axes_of("map_blocks", &axes.drop, &shape)?;
-        let mut output: Vec<Label> = (0..ndim).filter(|axis| !dropped.contains(axis)).collect();
-        // New axes are numbered in the result.
-        let mut declared = BTreeMap::new();
-        let result = vec![1; output.len() + axes.new.len()];
-        let mut new = axes_of("map_blocks", &axes.new, &result)?;
-        new.sort_unstable();
-        for (i, &place) in new.iter().enumerate() {
-            output.insert(place, ndim + i);
-            declared.insert(ndim + i, vec![1]);
+    let func = || of_views::<F, A::Elements, (), R>((), move |(), blocks, at| function(blocks, at));
+    Array::of(|| mapped(&arrays, axes.into(), func(), R::DTYPE))
+}
+
+/// As [`map_blocks`], for a function of `&environment`, blocks and their location: captures that are spelled out, so that it runs in other processes too.
+///
+/// ```
+/// use arras_array::{Array, map_blocks_with};
+/// use arras_scheduler::Compute;
+/// use ndarray::ArrayViewD;
+/// let x = Array::from_ndarray(ndarray::array![1, 2, 3], 2)?;
+/// let scale = 10;
+/// let y = map_blocks_with((&x, &x), (), scale, |scale: &i64, (a, b): (ArrayViewD<i64>, ArrayViewD<i64>), _| &a * *scale + &b);
+/// assert_eq!(y.compute()?, ndarray::array![11, 22, 33].into_dyn());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn map_blocks_with<A: Arrays, E, R: Element, F>(arrays: A, axes: impl Into<OutputAxes>, environment: E, function: F) -> Array<R>
+where
+    E: Serialize + DeserializeOwned + Send + Sync + 'static,
+    F: for<'a> Fn(&E, <A::Elements as Elements>::Views<'a>, &BlockLocation) -> ArrayD<R> + Send + Sync + 'static,
+{
+    Array::of(|| mapped(&arrays, axes.into(), of_views::<F, A::Elements, E, R>(environment, function), R::DTYPE))
+}
+
+/// A function of the blocks of several arrays at one place.
+fn mapped(arrays: &impl Arrays, axes: OutputAxes, func: Func, dtype: DType) -> Result<Arc<Expr>> {
+    let inputs = exprs(arrays)?;
+    let ndim = inputs.iter().map(|input| input.chunks.ndim()).max().unwrap_or(0);
+    let shape = crate::engine::expr::broadcast("map_blocks", &inputs)?.iter().map(|chunks| chunks.iter().sum()).collect::<Vec<usize>>();
+    let labels = inputs.iter().map(|input| (ndim - input.chunks.ndim()..ndim).collect()).collect();
+    let dropped = axes_of("map_blocks", &axes.drop, &shape)?;
+    let mut output: Vec<Label> = (0..ndim).filter(|axis| !dropped.contains(axis)).collect();
+    // New axes are numbered in the result.
+    let mut declared = BTreeMap::new();
+    let result = vec![1; output.len() + axes.new.len()];
+    let mut new = axes_of("map_blocks", &axes.new, &result)?;
+    new.sort_unstable();
+    for (i, &place) in new.iter().enumerate() {
+        output.insert(place, ndim + i);
+        declared.insert(ndim + i, vec![1]);
+    }
+    if let Some(chunks) = axes.chunks {
+        if chunks.len() != output.len() {
+            let why = format!("chunks of {} axes for a result of {}", chunks.len(), output.len());
+            return Err(Error::argument("map_blocks", why));
         }
-        if let Some(chunks) = axes.chunks {
-            if chunks.len() != output.len() {
-                let why = format!("chunks of {} axes for a result of {}", chunks.len(), output.len());
-                return Err(Error::argument("map_blocks", why));
-            }
-            declared.extend(output.iter().copied().zip(chunks));
-        }
-        let named = |label: Label| format!("axis {label}");
-        Blockwise::new("map_blocks", inputs, labels, output, declared, &named)?.node(
-            false,
-            of_views::<A::Elements, R, F>(function),
-            R::DTYPE,
-        )
-    })
+        declared.extend(output.iter().copied().zip(chunks));
+    }
+    let named = |label: Label| format!("axis {label}");
+    Blockwise::new("map_blocks", inputs, labels, output, declared, &named)?.node(false, func, dtype)
 }
 
 /// Axes of arrays brought together.
@@ -338,23 +408,29 @@ impl Blockwise {
     }
 }
 
-/// A function of blocks and a location.
-fn of_views<E: Elements, R: Element, F>(function: F) -> Func
+/// A function of an environment, blocks and a location, under the name of `Named`.
+pub(crate) fn of_views<Named: 'static, A: Elements, E, R: Element>(
+    environment: E,
+    function: impl for<'a> Fn(&E, A::Views<'a>, &BlockLocation) -> ArrayD<R> + Send + Sync + 'static,
+) -> Func
 where
-    F: for<'a> Fn(E::Views<'a>, &BlockLocation) -> ArrayD<R> + Send + Sync + 'static,
+    E: Serialize + DeserializeOwned + Send + Sync + 'static,
 {
-    Func::erased::<F, _>(move |inputs: &Inputs<'_>| {
+    Func::erased_with::<Named, E, _>(environment, move |environment: &E, inputs: &Inputs<'_>| {
         let (blocks, location) = called_with(inputs)?;
-        let views = E::views(&blocks).ok_or("a block of another type than the function's parameter")?;
-        Ok(value(function(views, location)))
+        let views = A::views(&blocks).ok_or("a block of another type than the function's parameter")?;
+        Ok(value(function(environment, views, location)))
     })
 }
 
-fn of_lists<E: Elements, R: Element, F>(function: F) -> Func
+fn of_lists<Named: 'static, A: Elements, E, R: Element>(
+    environment: E,
+    function: impl for<'a> Fn(&E, A::Lists<'a>, &BlockLocation) -> ArrayD<R> + Send + Sync + 'static,
+) -> Func
 where
-    F: for<'a> Fn(E::Lists<'a>, &BlockLocation) -> ArrayD<R> + Send + Sync + 'static,
+    E: Serialize + DeserializeOwned + Send + Sync + 'static,
 {
-    Func::erased::<F, _>(move |inputs: &Inputs<'_>| {
+    Func::erased_with::<Named, E, _>(environment, move |environment: &E, inputs: &Inputs<'_>| {
         let (blocks, location) = called_with(inputs)?;
         let (mut rest, mut lists) = (blocks.as_slice(), Vec::new());
         for &n in inputs.get::<Vec<usize>>(blocks.len())? {
@@ -362,8 +438,8 @@ where
             lists.push(list);
             rest = others;
         }
-        let lists = E::lists(&lists).ok_or("a block of another type than the function's parameter")?;
-        Ok(value(function(lists, location)))
+        let lists = A::lists(&lists).ok_or("a block of another type than the function's parameter")?;
+        Ok(value(function(environment, lists, location)))
     })
 }
 
@@ -398,9 +474,8 @@ impl BlockOp for BlockwiseOp {
         let steps: Vec<Vec<Step>> = inputs.iter().zip(&self.labels).map(steps).collect();
         let count = |step: &Step| if let Step::All(n, _) = step { *n as usize } else { 1 };
         let counts = steps.iter().map(|steps| steps.iter().map(count).product()).collect();
-        let starts = expr.chunks.axes().iter().map(|axis| starts(axis)).collect();
-        let kernel = BlockwiseKernel { function: self.function.clone(), counts, chunks: expr.chunks.clone(), starts };
-        vec![node_layer(expr, inputs, kernel, |index, read| {
+        let kernel = BlockwiseKernel { function: self.function.clone(), counts, place: expr.chunks.clone(), chunks: expr.chunks.clone() };
+        vec![node_layer(expr, inputs, Caller(kernel), |index, read| {
             for (input, steps) in steps.iter().enumerate() {
                 let mut flats = vec![0];
                 for step in steps {
@@ -415,47 +490,40 @@ impl BlockOp for BlockwiseOp {
     }
 }
 
+/// Calls a function of blocks and a location.
 #[derive(Serialize, Deserialize)]
-struct BlockwiseKernel {
-    function: Function,
+pub(crate) struct BlockwiseKernel {
+    pub(crate) function: Function,
     /// How many blocks of each array are read at once.
-    counts: Vec<usize>,
-    /// The result's, and where they start.
-    chunks: Chunking,
-    starts: Vec<Vec<usize>>,
+    pub(crate) counts: Vec<usize>,
+    /// The chunks of the array that the function is told its place in.
+    pub(crate) place: Chunking,
+    /// The result's, as many.
+    pub(crate) chunks: Chunking,
 }
 
-impl Kernel for BlockwiseKernel {
-    fn name(&self) -> Cow<'static, str> {
+impl Calls for BlockwiseKernel {
+    fn func(&self) -> &Func {
+        self.function.func()
+    }
+
+    fn label(&self) -> Cow<'static, str> {
         self.function.label().to_owned().into()
     }
 
-    fn portability(&self) -> Result<(), String> {
-        self.function.portability()
-    }
-
-    fn runs_user_code(&self) -> bool {
-        true
-    }
-
     fn run(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
-        let index = self.chunks.index_of(inputs.block());
-        let start = self.starts.iter().zip(&index).map(|(starts, &i)| starts[i]).collect();
-        let location = BlockLocation { start, shape: self.chunks.block_shape(&index).to_vec(), index: index.to_vec() };
+        let shape = self.chunks.block_shape(&self.chunks.index_of(inputs.block())).to_vec();
+        let location = BlockLocation { shape, ..BlockLocation::of(&self.place, inputs.block()) };
         let (counts, location) = (Value::new(self.counts.clone()), Value::new(location));
         let mut values = inputs.values().to_vec();
         values.extend([&counts, &location]);
         let result = self.function.call(&values)?;
-        of_shape(self.function.operation(), result, location.get::<BlockLocation>()?)
+        let (found, BlockLocation { index, shape, .. }) = (result.get::<Block>()?.shape(), location.get()?);
+        if found != shape.as_slice() {
+            let label = self.function.label();
+            let why = format!("block {index:?} is to have shape {shape:?}, but the function returned one of shape {found:?}");
+            return Err(format!("{}: {why}", label.split('(').next().unwrap_or(label)).into());
+        }
+        Ok(result)
     }
-}
-
-/// A block, if it has the shape that was declared.
-pub(crate) fn of_shape(operation: &'static str, result: Value, location: &BlockLocation) -> Result<Value, BoxError> {
-    let (found, index, shape) = (result.get::<Block>()?.shape(), &location.index, &location.shape);
-    if found == shape.as_slice() {
-        return Ok(result);
-    }
-    let why = format!("block {index:?} is to have shape {shape:?}, but the function returned one of shape {found:?}");
-    Err(Error::argument(operation, why).into())
 }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use arras_core::{BoxError, Func, Inputs, Kernel, Layer, Measure, Name, Tokenizer, Value};
 use ndarray::{ArcArray, Axis, IxDyn};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::array::Operand;
@@ -25,7 +26,10 @@ use crate::engine::dtype::{DType, Element};
 use crate::engine::expr::{Expr, broadcast};
 use crate::engine::lower::{broadcast_strides, dot, sizes_of};
 use crate::engine::simplify;
+use crate::engine::user::{Caller, Calls};
 use crate::error::{Error, Result};
+use crate::shape::axes::moveaxis;
+use crate::shape::view::Item;
 
 /// How [`apply_gufunc`] calls its function. `()` is one call a block, on arrays whose core axes are in one chunk.
 ///
@@ -39,6 +43,9 @@ pub struct Gufunc {
     sizes: BTreeMap<String, usize>,
     allow_rechunk: bool,
     vectorize: bool,
+    axes: Option<Vec<Vec<isize>>>,
+    axis: Option<isize>,
+    keepdims: bool,
 }
 
 impl Gufunc {
@@ -62,7 +69,79 @@ impl Gufunc {
         self.vectorize = true;
         self
     }
+
+    /// Where the core axes are, of each array and then of each result, in place of the last ones. Those of results may be left out, if they have none.
+    ///
+    /// ```
+    /// use arras_array::{Array, Gufunc, apply_gufunc};
+    /// use arras_scheduler::Compute;
+    /// use ndarray::{ArrayViewD, Axis};
+    /// let x = Array::from_ndarray(ndarray::arr2(&[[1.0, 2.0], [3.0, 5.0]]), [2, 1])?;
+    /// let last = |x: ArrayViewD<f64>| x.sum_axis(Axis(x.ndim() - 1));
+    /// let sum: Array<f64> = apply_gufunc("(n)->()", &x, Gufunc::default().axes([vec![0]]), last);
+    /// assert_eq!(sum.compute()?, ndarray::array![4.0, 7.0].into_dyn());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn axes(mut self, axes: impl IntoIterator<Item = Vec<isize>>) -> Gufunc {
+        self.axes = Some(axes.into_iter().collect());
+        self
+    }
+
+    /// The one core axis, for a function of one that all arrays share: [`axes`](Gufunc::axes) in short.
+    #[must_use]
+    pub fn axis(mut self, axis: isize) -> Gufunc {
+        self.axis = Some(axis);
+        self
+    }
+
+    /// Core axes stay in results, with length 1: for functions whose arrays have as many core axes as each other, and whose results have none.
+    #[must_use]
+    pub fn keepdims(mut self) -> Gufunc {
+        self.keepdims = true;
+        self
+    }
+
+    /// Where the core axes of arrays and of results are.
+    fn places(&self, signature: &Signature, wrong: &dyn Fn(String) -> Error) -> Result<(Places, Places)> {
+        let (inputs, outputs) = (&signature.inputs, &signature.outputs);
+        let last = |n: usize| (-(n as isize)..0).collect::<Vec<isize>>();
+        // How many axes each result has after those that its arrays broadcast to.
+        let kept = if self.keepdims { inputs.first().map_or(0, Vec::len) } else { 0 };
+        if self.keepdims && (inputs.iter().any(|core| core.len() != kept) || outputs.iter().any(|core| !core.is_empty())) {
+            return Err(wrong("keepdims is for arrays of as many core axes as each other, and results of none".into()));
+        }
+        let counts = inputs.iter().map(Vec::len).chain(outputs.iter().map(|core| core.len() + kept));
+        let mut axes = match (&self.axes, self.axis) {
+            (Some(_), Some(_)) => return Err(wrong("axis and axes are given, which say the same".into())),
+            (Some(axes), None) => axes.clone(),
+            (None, Some(axis)) => {
+                let shared = inputs.iter().all(|core| core.len() == 1 && core == &inputs[0]);
+                if !shared || outputs.iter().any(|core| !core.is_empty() && core != &inputs[0]) {
+                    return Err(wrong("axis is for one core axis, which all arrays share: give axes".into()));
+                }
+                counts.clone().map(|n| vec![axis; n]).collect()
+            }
+            (None, None) => counts.clone().map(last).collect(),
+        };
+        if axes.len() == inputs.len() && outputs.iter().all(Vec::is_empty) {
+            let kept = if self.keepdims { axes[0].clone() } else { Vec::new() };
+            axes.extend(outputs.iter().map(|_| kept.clone()));
+        }
+        if axes.len() != inputs.len() + outputs.len() {
+            let (found, arrays, results) = (axes.len(), inputs.len(), outputs.len());
+            return Err(wrong(format!("axes of {found} arrays and results, but there are {arrays} and {results}")));
+        }
+        if let Some((i, (given, n))) = axes.iter().zip(counts).enumerate().find(|(_, (given, n))| given.len() != *n) {
+            return Err(wrong(format!("axes {given:?} at place {i}, where there are {n} core axes")));
+        }
+        let results = axes.split_off(inputs.len());
+        Ok((axes, results))
+    }
 }
+
+/// Axes of each of several arrays.
+type Places = Vec<Vec<isize>>;
 
 impl From<()> for Gufunc {
     fn from((): ()) -> Gufunc {
@@ -97,9 +176,40 @@ where
     F: for<'a> Fn(<A::Elements as Elements>::Views<'a>) -> O + Send + Sync + 'static,
 {
     let how = how.into();
-    let func = if how.vectorize { each::<A::Elements, O, F>(function) } else { whole::<A::Elements, O, F>(function) };
+    let func = of::<F, A::Elements, (), O>(how.vectorize, (), move |(), blocks| function(blocks));
+    results::<O>(signature, &arrays, &how, func)
+}
+
+/// As [`apply_gufunc`], for a function of `&environment` and blocks: captures that are spelled out, so that it runs in other processes too.
+///
+/// ```
+/// use arras_array::{Array, apply_gufunc_with};
+/// use arras_scheduler::Compute;
+/// use ndarray::{ArrayViewD, Axis};
+/// let x = Array::from_ndarray(ndarray::arr2(&[[1.0, 2.0], [3.0, 5.0]]), [1, 2])?;
+/// let scaled: Array<f64> = apply_gufunc_with("(n)->()", &x, (), 10.0, |scale: &f64, x: ArrayViewD<f64>| x.sum_axis(Axis(x.ndim() - 1)) * *scale);
+/// assert_eq!(scaled.compute()?, ndarray::array![30.0, 80.0].into_dyn());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn apply_gufunc_with<A: Arrays, E, O: Outputs, F>(
+    signature: &str,
+    arrays: A,
+    how: impl Into<Gufunc>,
+    environment: E,
+    function: F,
+) -> O::Arrays
+where
+    E: Serialize + DeserializeOwned + Send + Sync + 'static,
+    F: for<'a> Fn(&E, <A::Elements as Elements>::Views<'a>) -> O + Send + Sync + 'static,
+{
+    let how = how.into();
+    let func = of::<F, A::Elements, E, O>(how.vectorize, environment, function);
+    results::<O>(signature, &arrays, &how, func)
+}
+
+fn results<O: Outputs>(signature: &str, arrays: &impl Arrays, how: &Gufunc, func: Func) -> O::Arrays {
     let dtypes = O::dtypes();
-    let built = exprs(&arrays).and_then(|inputs| build("apply_gufunc", signature, inputs, &how, func, &dtypes));
+    let built = exprs(arrays).and_then(|inputs| build("apply_gufunc", signature, inputs, how, func, &dtypes));
     let part = |i: usize| built.as_ref().map(|nodes| Operand::Expr(Arc::clone(&nodes[i]))).map_err(Error::clone);
     O::arrays(&(0..dtypes.len()).map(part).collect::<Vec<_>>())
 }
@@ -161,13 +271,19 @@ pub(crate) fn build(
     if parsed.outputs.len() != dtypes.len() {
         return Err(wrong(format!("{} results, but the function returns {}", parsed.outputs.len(), dtypes.len())));
     }
+    let (places, result_places) = how.places(&parsed, &wrong)?;
+    let moved =
+        |(input, places): (&Arc<Expr>, &Vec<isize>)| moveaxis(operation, input, places, &(-(places.len() as isize)..0).collect::<Vec<_>>());
+    if let Some(i) = (0..inputs.len()).find(|&i| inputs[i].chunks.ndim() < places[i].len()) {
+        let (n, shape) = (places[i].len(), inputs[i].shape());
+        return Err(wrong(format!("{n} core axes for array {i}, whose shape is {:?}", shape.as_slice())));
+    }
+    let inputs = inputs.iter().zip(&places).map(moved).collect::<Result<Vec<_>>>()?;
     let mut lengths: BTreeMap<&str, usize> = BTreeMap::new();
     let mut own = Vec::with_capacity(inputs.len());
     for (i, (input, core)) in inputs.iter().zip(&parsed.inputs).enumerate() {
         let shape = input.shape();
-        let n_loop = shape.len().checked_sub(core.len());
-        let n_loop =
-            n_loop.ok_or_else(|| wrong(format!("{} core axes for array {i}, whose shape is {:?}", core.len(), shape.as_slice())))?;
+        let n_loop = shape.len() - core.len();
         for (axis, name) in (n_loop..).zip(core) {
             let known = *lengths.entry(name).or_insert(shape[axis]);
             if known != shape[axis] {
@@ -218,7 +334,12 @@ pub(crate) fn build(
     };
     let result = |(i, (core, &dtype)): (usize, (&Vec<usize>, &DType))| {
         let axes = loops.iter().cloned().chain(core.iter().map(|&n| vec![n])).collect();
-        Ok(node(operation, dtype, Chunking::new(axes)?, GufuncOp { call: call.clone(), output: i, operation }, &inputs))
+        let result = node(operation, dtype, Chunking::new(axes)?, GufuncOp { call: call.clone(), output: i, operation }, &inputs);
+        let places = &result_places[i];
+        // Core axes that are kept come back with length 1.
+        let new = places.len() - core.len();
+        let items = result.shape().iter().map(|&n| Item::whole(n)).chain(std::iter::repeat_n(Item::NewAxis, new)).collect();
+        moveaxis(operation, &simplify::slice(&result, items)?, &(-(places.len() as isize)..0).collect::<Vec<_>>(), places)
     };
     cores.iter().zip(dtypes).enumerate().map(result).collect()
 }
@@ -249,24 +370,21 @@ impl Measure for Results {
     }
 }
 
-/// A function of whole blocks.
-fn whole<E: Elements, O: Outputs, F>(function: F) -> Func
+/// A function of whole blocks, or one that is called for each place along the loop axes; under the name of `Named`.
+fn of<Named: 'static, A: Elements, E, O: Outputs>(
+    vectorize: bool,
+    environment: E,
+    function: impl for<'a> Fn(&E, A::Views<'a>) -> O + Send + Sync + 'static,
+) -> Func
 where
-    F: for<'a> Fn(E::Views<'a>) -> O + Send + Sync + 'static,
+    E: Serialize + DeserializeOwned + Send + Sync + 'static,
 {
-    Func::erased::<F, _>(move |inputs: &Inputs<'_>| {
-        let blocks = blocks_of(inputs)?;
-        let views = E::views(&blocks).ok_or("a block of another type than the function's parameter")?;
-        Ok(Value::measured(Results(function(views).into_blocks())))
-    })
-}
-
-/// A function that is called for each place along the loop axes.
-fn each<E: Elements, O: Outputs, F>(function: F) -> Func
-where
-    F: for<'a> Fn(E::Views<'a>) -> O + Send + Sync + 'static,
-{
-    Func::erased::<F, _>(move |inputs: &Inputs<'_>| {
+    Func::erased_with::<Named, _, _>((vectorize, environment), move |(vectorize, environment): &(bool, E), inputs: &Inputs<'_>| {
+        if !vectorize {
+            let blocks = blocks_of(inputs)?;
+            let views = A::views(&blocks).ok_or("a block of another type than the function's parameter")?;
+            return Ok(Value::measured(Results(function(environment, views).into_blocks())));
+        }
         let (blocks, shapes) = (blocks_of(inputs)?, inputs.get::<Shapes>(inputs.len() - 1)?);
         let mut parts = Vec::with_capacity(shapes.loops.iter().product());
         for index in ndarray::indices(shapes.loops.as_slice()) {
@@ -274,7 +392,7 @@ where
             let at = |(block, &n): (&&Block, &usize)| block.map_view(&At { index: &index[index.len() - n..] });
             let places: Vec<Block> = blocks.iter().zip(&shapes.n_loops).map(at).collect();
             let places: Vec<&Block> = places.iter().collect();
-            parts.push(function(E::views(&places).ok_or("a block of another type than the function's parameter")?));
+            parts.push(function(environment, A::views(&places).ok_or("a block of another type than the function's parameter")?));
         }
         Ok(Value::measured(Results(O::stacked(parts, &shapes.cores, &shapes.outputs())?)))
     })
@@ -334,9 +452,10 @@ impl BlockOp for GufuncOp {
                 broadcast_strides(&front, loops)
             })
             .collect();
-        let called = layer(all.clone(), loops, &names, CallKernel(self.call.clone()), sizes_of(loops, self.call.nbytes), |index, read| {
-            read.extend(strides.iter().enumerate().map(|(i, strides)| (i, dot(index, strides))));
-        });
+        let called =
+            layer(all.clone(), loops, &names, Caller(CallKernel(self.call.clone())), sizes_of(loops, self.call.nbytes), |index, read| {
+                read.extend(strides.iter().enumerate().map(|(i, strides)| (i, dot(index, strides))));
+            });
         let pick = PickKernel { operation: self.operation.into(), output: self.output };
         let own = expr.chunks.strides();
         let picked = layer(expr.name.clone(), &expr.chunks, &[all], pick, sizes_of(&expr.chunks, expr.dtype.size()), |index, read| {
@@ -349,17 +468,13 @@ impl BlockOp for GufuncOp {
 #[derive(Debug, Serialize, Deserialize)]
 struct CallKernel(Call);
 
-impl Kernel for CallKernel {
-    fn name(&self) -> Cow<'static, str> {
+impl Calls for CallKernel {
+    fn func(&self) -> &Func {
+        self.0.function.func()
+    }
+
+    fn label(&self) -> Cow<'static, str> {
         self.0.function.label().to_owned().into()
-    }
-
-    fn portability(&self) -> Result<(), String> {
-        self.0.function.portability()
-    }
-
-    fn runs_user_code(&self) -> bool {
-        true
     }
 
     fn run(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {

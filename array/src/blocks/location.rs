@@ -20,7 +20,6 @@ impl BlockLocation {
     /// Where the block at a flat position lies.
     pub(crate) fn of(chunks: &Chunking, flat: u32) -> BlockLocation {
         let index = chunks.index_of(flat);
-        let start = chunks.axes().iter().zip(&index).map(|(chunks, &i)| chunks[..i].iter().sum()).collect();
-        BlockLocation { start, shape: chunks.block_shape(&index).to_vec(), index: index.to_vec() }
+        BlockLocation { start: chunks.block_start(&index).to_vec(), shape: chunks.block_shape(&index).to_vec(), index: index.to_vec() }
     }
 }

@@ -9,23 +9,23 @@
 //!     └────┴────┘                              └──┴──┘
 //! ```
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use arras_core::{BoxError, Func, Inputs, Kernel, Layer, Value, with};
+use arras_core::{Func, Layer};
 use ndarray::{ArrayD, ArrayViewD};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use crate::array::Array;
-use crate::blocks::blockwise::of_shape;
+use crate::blocks::blockwise::{BlockwiseKernel, of_views};
 use crate::blocks::location::BlockLocation;
+use crate::blocks::several::One;
 use crate::elementwise::map::Function;
-use crate::engine::block::Block;
-use crate::engine::blockwise::{self, BlockOp, node, node_layer, value};
-use crate::engine::chunks::{Chunking, Chunks, starts};
+use crate::engine::blockwise::{BlockOp, node, node_layer};
+use crate::engine::chunks::{Chunking, Chunks};
 use crate::engine::dtype::Element;
 use crate::engine::expr::Expr;
+use crate::engine::user::Caller;
 use crate::error::{Error, Result};
 
 impl<T: Element> Array<T> {
@@ -50,7 +50,7 @@ impl<T: Element> Array<T> {
     where
         F: Fn(ArrayViewD<'_, T>, &BlockLocation) -> ArrayD<R> + Send + Sync + 'static,
     {
-        self.mapped(None, || of_blocks(function))
+        self.mapped(None, || of_views::<F, One<T>, (), R>((), move |(), block, at| function(block, at)))
     }
 
     /// [`map_blocks`](Array::map_blocks) for a function that returns blocks of other shapes, which are declared: `chunks` are the lengths of the result's chunks along each of
@@ -72,7 +72,7 @@ impl<T: Element> Array<T> {
     where
         F: Fn(ArrayViewD<'_, T>, &BlockLocation) -> ArrayD<R> + Send + Sync + 'static,
     {
-        self.mapped(Some(chunks.into_iter().collect()), || of_blocks(function))
+        self.mapped(Some(chunks.into_iter().collect()), || of_views::<F, One<T>, (), R>((), move |(), block, at| function(block, at)))
     }
 
     /// [`map_blocks`](Array::map_blocks) for a function of `&environment`, a block and its location: captures that are spelled out, so that it runs in other processes too.
@@ -90,12 +90,7 @@ impl<T: Element> Array<T> {
         E: Serialize + DeserializeOwned + Send + Sync + 'static,
         F: Fn(&E, ArrayViewD<'_, T>, &BlockLocation) -> ArrayD<R> + Send + Sync + 'static,
     {
-        self.mapped(None, || {
-            let call = move |environment: &E, block: &Block, location: &BlockLocation| -> Option<Block> {
-                Some(R::into_block(function(environment, T::of_block(block)?.view(), location).into_shared()))
-            };
-            Func::new(with(environment, call))
-        })
+        self.mapped(None, || of_views::<F, One<T>, E, R>(environment, function))
     }
 
     fn mapped<R: Element>(&self, chunks: Option<Vec<Vec<usize>>>, func: impl FnOnce() -> Func) -> Array<R> {
@@ -109,17 +104,6 @@ impl<T: Element> Array<T> {
             Ok(node("map_blocks", R::DTYPE, chunks, op, &[expr]))
         })
     }
-}
-
-/// A function of a block and a location that returns a block, or nothing if the first is of another type than `T`.
-fn of_blocks<T: Element, R: Element, F>(function: F) -> Func
-where
-    F: Fn(ArrayViewD<'_, T>, &BlockLocation) -> ArrayD<R> + Send + Sync + 'static,
-{
-    Func::erased::<F, _>(move |inputs: &Inputs<'_>| {
-        let block = blockwise::block::<T>(inputs, 0)?;
-        Ok(value(function(block.view(), inputs.get::<BlockLocation>(1)?)))
-    })
 }
 
 /// The chunks that a result was declared to have, if it has as many blocks as the array along each axis that has several.
@@ -141,53 +125,13 @@ struct MapBlocks {
 
 impl BlockOp for MapBlocks {
     fn layers(&self, expr: &Expr, inputs: &[Arc<Expr>]) -> Vec<Layer> {
-        let own = &inputs[0].chunks;
-        let starts = own.axes().iter().map(|axis| starts(axis)).collect();
-        let kernel = MapBlocksKernel { function: self.function.clone(), own: own.clone(), starts, chunks: expr.chunks.clone() };
         // Axes of one block aside the grids are the same, so flat positions agree.
+        let (place, chunks) = (inputs[0].chunks.clone(), expr.chunks.clone());
+        let kernel = BlockwiseKernel { function: self.function.clone(), counts: vec![1], place, chunks };
         let mut flat = 0;
-        vec![node_layer(expr, inputs, kernel, |_, read| {
+        vec![node_layer(expr, inputs, Caller(kernel), |_, read| {
             read.push((0, flat));
             flat += 1;
         })]
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-struct MapBlocksKernel {
-    function: Function,
-    /// The array's chunks, and where they start.
-    own: Chunking,
-    starts: Vec<Vec<usize>>,
-    chunks: Chunking,
-}
-
-impl Kernel for MapBlocksKernel {
-    fn name(&self) -> Cow<'static, str> {
-        self.function.label().to_owned().into()
-    }
-
-    fn portability(&self) -> Result<(), String> {
-        self.function.portability()
-    }
-
-    fn runs_user_code(&self) -> bool {
-        true
-    }
-
-    fn run(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
-        let index = self.own.index_of(inputs.block());
-        let start = self.starts.iter().zip(&index).map(|(starts, &i)| starts[i]).collect();
-        let shape = self.chunks.block_shape(&self.chunks.index_of(inputs.block())).to_vec();
-        let location = Value::new(BlockLocation { index: index.to_vec(), start, shape });
-        let result = self.function.call(&[inputs.value(0), &location])?;
-        let location = location.get::<BlockLocation>()?;
-        // Functions with an environment return the block in an option.
-        let result = match result.get::<Option<Block>>() {
-            Ok(Some(block)) => Value::measured(block.clone()),
-            Ok(None) => return Err(format!("block {:?} is of another type than the function's parameter", location.index).into()),
-            Err(_) => result,
-        };
-        of_shape("map_blocks", result, location)
     }
 }

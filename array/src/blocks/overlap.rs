@@ -14,20 +14,21 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use arras_core::{BoxError, Func, Inputs, Kernel, Layer, Token, Tokenizer, Value};
+use arras_core::{BoxError, Func, Inputs, Layer, Token, Tokenizer, Value};
 use ndarray::{ArcArray, ArrayD, ArrayViewD, Axis, IxDyn, Slice};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::array::Array;
 use crate::engine::block::{Block, View};
-use crate::engine::blockwise::{BlockOp, node};
-use crate::engine::chunks::{Chunking, starts};
+use crate::engine::blockwise::{BlockOp, block, node, value};
+use crate::engine::chunks::Chunking;
 use crate::engine::dtype::{DType, Element, Scalar};
 use crate::engine::expr::Expr;
 use crate::engine::gather::{GatherKernel, Plan, Run, gather, gather_layer, zero};
 use crate::engine::lower::sizes;
 use crate::engine::simplify;
-use crate::engine::user::wire;
+use crate::engine::user::{Caller, Calls, wire};
 use crate::error::{Error, Result};
 
 /// What a block sees beyond the edges of the array.
@@ -128,7 +129,7 @@ fn halo<T: Element>(operation: &'static str, chunks: &Chunking, depths: &[(usize
             return Err(Error::argument(operation, why));
         }
         let (mut map, mut lengths, mut margins) = (Vec::new(), Vec::new(), Vec::new());
-        for (start, &n) in starts(own).into_iter().zip(own) {
+        for (&start, &n) in chunks.starts()[axis].iter().zip(own) {
             if length == 0 {
                 lengths.push(0);
                 margins.push((0, 0));
@@ -210,10 +211,29 @@ impl<T: Element> Array<T> {
         R: Element,
         F: Fn(ArrayViewD<'_, T>) -> ArrayD<R> + Send + Sync + 'static,
     {
-        let func = Func::erased::<F, _>(move |inputs: &Inputs<'_>| {
-            let block = crate::engine::blockwise::block::<T>(inputs, 0)?;
-            Ok(crate::engine::blockwise::value(function(block.view())))
-        });
+        let func = Func::erased::<F, _>(move |inputs: &Inputs<'_>| Ok(value(function(block::<T>(inputs, 0)?.view()))));
+        Array::of(|| map_overlap("map_overlap", &self.expr()?, &depth.into(), boundary, func, R::DTYPE))
+    }
+
+    /// [`map_overlap`](Array::map_overlap) for a function of `&environment` and a block: captures that are spelled out, so that it runs in other processes too.
+    ///
+    /// ```
+    /// use arras_array::{Array, Boundary};
+    /// use arras_scheduler::Compute;
+    /// let x = Array::arange(0, 6, 1, 2)?;
+    /// let offset = 10;
+    /// let y = x.map_overlap_with(1, Boundary::None, offset, |offset: &i64, block: ndarray::ArrayViewD<i64>| &block + *offset);
+    /// assert_eq!(y.compute()?, ndarray::array![10, 11, 12, 13, 14, 15].into_dyn());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn map_overlap_with<E, R, F>(&self, depth: impl Into<Depth>, boundary: Boundary<T>, environment: E, function: F) -> Array<R>
+    where
+        E: Serialize + DeserializeOwned + Send + Sync + 'static,
+        R: Element,
+        F: Fn(&E, ArrayViewD<'_, T>) -> ArrayD<R> + Send + Sync + 'static,
+    {
+        let call = move |environment: &E, inputs: &Inputs<'_>| Ok(value(function(environment, block::<T>(inputs, 0)?.view())));
+        let func = Func::erased_with::<F, _, _>(environment, call);
         Array::of(|| map_overlap("map_overlap", &self.expr()?, &depth.into(), boundary, func, R::DTYPE))
     }
 
@@ -250,7 +270,7 @@ impl<T: Element> Array<T> {
             let (mut maps, mut axes) = (Vec::new(), Vec::new());
             for (axis, (own, &(before, after))) in expr.chunks.axes().iter().zip(&depths).enumerate() {
                 let (mut map, mut lengths) = (Vec::new(), Vec::new());
-                for (i, (start, &n)) in starts(own).into_iter().zip(own).enumerate() {
+                for (i, (&start, &n)) in expr.chunks.starts()[axis].iter().zip(own).enumerate() {
                     let none = boundary == Boundary::None;
                     let before = if none && i == 0 { 0 } else { before };
                     let after = if none && i + 1 == own.len() { 0 } else { after };
@@ -309,8 +329,9 @@ impl BlockOp for MapOverlap {
         let Halo { maps, chunks, margins, fill } = &self.halo;
         let margins = Arc::new(margins.clone());
         let plan = Plan { operation: self.operation, maps, chunks, fill: *fill };
-        let kernel =
-            |gather| Func::kernel(OverlapKernel { gather, func: self.func.clone(), dtype: expr.dtype, margins: Arc::clone(&margins) });
+        let kernel = |gather| {
+            Func::kernel(Caller(OverlapKernel { gather, func: self.func.clone(), dtype: expr.dtype, margins: Arc::clone(&margins) }))
+        };
         vec![gather_layer(expr.name.clone(), &inputs[0], &plan, &expr.chunks.grid(), sizes(expr), &kernel)]
     }
 }
@@ -325,15 +346,12 @@ struct OverlapKernel {
     margins: Arc<Vec<Vec<(usize, usize)>>>,
 }
 
-impl Kernel for OverlapKernel {
-    fn name(&self) -> Cow<'static, str> {
+impl Calls for OverlapKernel {
+    fn func(&self) -> &Func {
+        &self.func
+    }
+    fn label(&self) -> Cow<'static, str> {
         format!("{}({})", self.gather.operation(), self.func.short_name()).into()
-    }
-    fn portability(&self) -> Result<(), String> {
-        self.func.portability()
-    }
-    fn runs_user_code(&self) -> bool {
-        self.func.runs_user_code()
     }
     fn run(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
         let block = Value::measured(self.gather.block(inputs)?);

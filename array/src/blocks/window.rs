@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::array::Array;
 use crate::engine::blockwise::{BlockOp, node, value};
-use crate::engine::chunks::{Chunking, starts};
+use crate::engine::chunks::Chunking;
 use crate::engine::dtype::{DType, Element, with_dtype};
 use crate::engine::expr::Expr;
 use crate::engine::gather::{GatherKernel, Plan, Run, gather_layer, whole, zero};
@@ -139,7 +139,7 @@ impl BlockOp for Windows {
         let mut maps: Vec<Vec<Run>> = shape.iter().map(|&length| whole(length)).collect();
         let mut chunks = expr.chunks.axes()[..shape.len()].to_vec();
         for (&axis, &window) in self.axes.iter().zip(&self.windows) {
-            let starts = starts(&chunks[axis]);
+            let starts = &expr.chunks.starts()[axis];
             // Each block with what its last windows reach into.
             chunks[axis].iter_mut().for_each(|n| *n += window - 1);
             maps[axis] = starts.iter().zip(&chunks[axis]).map(|(&start, &n)| Run::range(start..start + n)).collect();

@@ -20,7 +20,7 @@ use crate::array::Array;
 use crate::creation::law::{Law, Weights, unit};
 use crate::creation::random::{Rng, generator, seek_element};
 use crate::engine::blockwise::{BlockOp, node, node_layer, value};
-use crate::engine::chunks::{Chunking, Chunks, starts};
+use crate::engine::chunks::{Chunking, Chunks};
 use crate::engine::dtype::{DType, Element};
 use crate::engine::expr::Expr;
 use crate::engine::simplify;
@@ -279,7 +279,7 @@ impl Kernel for MultinomialKernel {
         let Multinomial { seed, stream, n, shares } = &self.draws;
         let index = self.chunks.index_of(inputs.block());
         let (block_shape, shape) = (self.chunks.block_shape(&index), self.chunks.shape());
-        let start: Vec<usize> = self.chunks.axes().iter().zip(&index).map(|(chunks, &i)| starts(chunks)[i]).collect();
+        let start = self.chunks.block_start(&index);
         let mut generator = generator(*seed, *stream);
         let axes = block_shape.len() - 1;
         let mut counts = Vec::with_capacity(block_shape.iter().product());

@@ -15,7 +15,7 @@ use crate::engine::blockwise::{BlockOp, node, node_layer, value};
 use crate::engine::chunks::{Chunking, Chunks};
 use crate::engine::dtype::{DType, Element};
 use crate::engine::expr::Expr;
-use crate::engine::user::wire;
+use crate::engine::user::{Caller, Calls, wire};
 use crate::error::{Error, Result};
 
 impl<S: DataOwned<Elem = T>, D: Dimension, T: Element> From<ArrayBase<S, D>> for Block {
@@ -126,9 +126,9 @@ impl fmt::Debug for MadeBy {
 
 impl BlockOp for MadeBy {
     fn layers(&self, expr: &Expr, inputs: &[Arc<Expr>]) -> Vec<Layer> {
-        let kernel =
-            MadeByKernel { operation: self.operation.to_owned(), func: self.func.clone(), dtype: expr.dtype, chunks: expr.chunks.clone() };
-        vec![node_layer(expr, inputs, kernel, |_, _| {})]
+        let (operation, func) = (self.operation.to_owned(), self.func.clone());
+        let kernel = MadeByKernel { operation, func, dtype: expr.dtype, chunks: expr.chunks.clone() };
+        vec![node_layer(expr, inputs, Caller(kernel), |_, _| {})]
     }
 }
 
@@ -141,15 +141,12 @@ struct MadeByKernel {
     chunks: Chunking,
 }
 
-impl Kernel for MadeByKernel {
-    fn name(&self) -> Cow<'static, str> {
+impl Calls for MadeByKernel {
+    fn func(&self) -> &Func {
+        &self.func
+    }
+    fn label(&self) -> Cow<'static, str> {
         format!("{}({})", self.operation, self.func.short_name()).into()
-    }
-    fn portability(&self) -> Result<(), String> {
-        self.func.portability()
-    }
-    fn runs_user_code(&self) -> bool {
-        true
     }
     fn run(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
         let location = Value::new(BlockLocation::of(&self.chunks, inputs.block()));

@@ -182,6 +182,24 @@ impl<T: Number> Array<T> {
         if is_complex(T::DTYPE) { self.apply(Operation::ImaginaryPart) } else { self.everywhere(T::Magnitude::default()) }
     }
 
+    /// Whether the imaginary part is not 0: of elements that are not complex, never. The shape stays. Lazy.
+    ///
+    /// ```
+    /// use arras_array::{Array, Complex64};
+    /// use arras_scheduler::Compute;
+    /// let z = Array::from_ndarray(ndarray::array![Complex64::new(3.0, -4.0), Complex64::new(1.0, 0.0)], 1)?;
+    /// assert_eq!(z.iscomplex().compute()?, ndarray::array![true, false].into_dyn());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn iscomplex(&self) -> Array<bool> {
+        self.imag().ne(T::Magnitude::default())
+    }
+
+    /// Whether the imaginary part is 0: of elements that are not complex, always. The shape stays. Lazy.
+    pub fn isreal(&self) -> Array<bool> {
+        self.imag().eq(T::Magnitude::default())
+    }
+
     /// The complex conjugate: the array itself, unless its elements are complex. The shape stays. Lazy.
     ///
     /// ```

@@ -39,6 +39,10 @@ impl Function {
         Function { operation, token: func.token().unwrap_or_else(Token::unique), func, label, result }
     }
 
+    pub(crate) fn func(&self) -> &Func {
+        &self.func
+    }
+
     pub(crate) fn operation(&self) -> &'static str {
         self.operation
     }

@@ -151,7 +151,7 @@ macro_rules! enums {
                     Operation::Where => "where",
                     Operation::Exponent => "frexp",
                     Operation::TimesPowerOf2 => "ldexp",
-                    Operation::Index(_) => "choose",
+                    Operation::Index(_) => "index",
                     Operation::Call(function) => function.operation(),
                 }
             }

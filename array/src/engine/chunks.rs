@@ -13,10 +13,12 @@
 //!          2  2
 //! ```
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 use arras_core::{Token, Tokenizer};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smallvec::SmallVec;
 
 use crate::engine::dtype::DType;
@@ -228,51 +230,66 @@ const MAX_SIZE: usize = isize::MAX as usize / 8;
 pub(crate) type Shape = SmallVec<[usize; 4]>;
 
 /// Chunks that fit a shape: the lengths of the chunks of each axis. Shared by all that has them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Chunking {
-    axes: Arc<Vec<Vec<usize>>>,
+#[derive(Clone)]
+pub(crate) struct Chunking(Arc<Cuts>);
+
+struct Cuts {
+    axes: Vec<Vec<usize>>,
+    shape: Shape,
+    /// Where each chunk starts: sums that are made once, for all blocks that ask.
+    starts: OnceLock<Vec<Vec<usize>>>,
 }
 
 impl Chunking {
     pub(crate) fn new(axes: Vec<Vec<usize>>) -> Result<Chunking> {
         let lengths = axes.iter().map(|chunks| chunks.iter().try_fold(0usize, |sum, &n| sum.checked_add(n)));
-        let shape: Vec<usize> = lengths.map(|length| length.unwrap_or(usize::MAX)).collect();
+        let shape: Shape = lengths.map(|length| length.unwrap_or(usize::MAX)).collect();
         let size = shape.iter().try_fold(1usize, |product, &n| product.checked_mul(n.max(1)));
         if size.is_none_or(|size| size > MAX_SIZE) {
-            return Err(Error::TooLarge { shape });
+            return Err(Error::TooLarge { shape: shape.to_vec() });
         }
         let blocks = axes.iter().try_fold(1usize, |product, chunks| product.checked_mul(chunks.len()));
         match blocks {
-            Some(blocks) if blocks < MAX_BLOCKS => Ok(Chunking { axes: Arc::new(axes) }),
+            Some(blocks) if blocks < MAX_BLOCKS => Ok(Chunking(Arc::new(Cuts { axes, shape, starts: OnceLock::new() }))),
             blocks => Err(Error::TooManyBlocks { blocks: blocks.unwrap_or(usize::MAX) }),
         }
     }
 
     pub(crate) fn axes(&self) -> &[Vec<usize>] {
-        &self.axes
+        &self.0.axes
     }
 
     pub(crate) fn ndim(&self) -> usize {
-        self.axes.len()
+        self.axes().len()
     }
 
     pub(crate) fn shape(&self) -> Shape {
-        self.axes.iter().map(|chunks| chunks.iter().sum()).collect()
+        self.0.shape.clone()
+    }
+
+    /// Where the chunks of each axis start.
+    pub(crate) fn starts(&self) -> &[Vec<usize>] {
+        self.0.starts.get_or_init(|| self.axes().iter().map(|chunks| starts(chunks)).collect())
+    }
+
+    /// The position of a block's first element in the array.
+    pub(crate) fn block_start(&self, index: &[usize]) -> Shape {
+        self.starts().iter().zip(index).map(|(starts, &i)| starts[i]).collect()
     }
 
     /// The number of blocks along each axis.
     pub(crate) fn grid(&self) -> SmallVec<[u32; 4]> {
-        self.axes.iter().map(|chunks| chunks.len() as u32).collect()
+        self.axes().iter().map(|chunks| chunks.len() as u32).collect()
     }
 
     pub(crate) fn n_blocks(&self) -> usize {
-        self.axes.iter().map(Vec::len).product()
+        self.axes().iter().map(Vec::len).product()
     }
 
     /// The index of a block in the grid, from its flat position.
     pub(crate) fn index_of(&self, mut flat: u32) -> Shape {
         let mut index: Shape = SmallVec::from_elem(0, self.ndim());
-        for (axis, chunks) in self.axes.iter().enumerate().rev() {
+        for (axis, chunks) in self.axes().iter().enumerate().rev() {
             index[axis] = flat as usize % chunks.len();
             flat /= chunks.len() as u32;
         }
@@ -281,7 +298,7 @@ impl Chunking {
 
     /// The shape of a block.
     pub(crate) fn block_shape(&self, index: &[usize]) -> Shape {
-        self.axes.iter().zip(index).map(|(chunks, &i)| chunks[i]).collect()
+        self.axes().iter().zip(index).map(|(chunks, &i)| chunks[i]).collect()
     }
 
     /// A token of the cuts.
@@ -300,14 +317,40 @@ impl Chunking {
     pub(crate) fn strides(&self) -> SmallVec<[u32; 4]> {
         let mut strides: SmallVec<[u32; 4]> = SmallVec::from_elem(1, self.ndim());
         for axis in (1..self.ndim()).rev() {
-            strides[axis - 1] = strides[axis] * self.axes[axis].len() as u32;
+            strides[axis - 1] = strides[axis] * self.axes()[axis].len() as u32;
         }
         strides
     }
 
     /// Whether all blocks have the same shape.
     pub(crate) fn is_uniform(&self) -> bool {
-        self.axes.iter().all(|chunks| chunks.iter().all(|&n| n == chunks[0]))
+        self.axes().iter().all(|chunks| chunks.iter().all(|&n| n == chunks[0]))
+    }
+}
+
+impl PartialEq for Chunking {
+    fn eq(&self, other: &Chunking) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.axes() == other.axes()
+    }
+}
+
+impl Eq for Chunking {}
+
+impl fmt::Debug for Chunking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chunking").field("axes", &self.axes()).finish()
+    }
+}
+
+impl Serialize for Chunking {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.axes().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Chunking {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Chunking, D::Error> {
+        Chunking::new(Vec::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
 
@@ -363,6 +406,15 @@ mod tests {
         assert_eq!(cut([vec![3, 0, 4]].into(), &[7]), Err(Error::ChunkZero { axis: 0 }));
         assert_eq!(cut([vec![3, 3]].into(), &[7]), Err(Error::ChunkSum { axis: 0, chunks: vec![3, 3], total: 6, length: 7 }));
         assert!(matches!(cut(1000.into(), &[1 << 40, 1 << 20]), Err(Error::TooManyBlocks { .. })));
+    }
+
+    #[test]
+    fn starts_are_made_once_for_all_blocks_and_clones() {
+        let chunks = Chunking::new(vec![vec![3, 3, 1], vec![], vec![2, 0, 5]]).unwrap();
+        let clone = chunks.clone();
+        assert_eq!(chunks.starts(), [vec![0, 3, 6], vec![], vec![0, 2, 2]]);
+        assert!(std::ptr::eq(chunks.starts(), clone.starts()));
+        assert_eq!(chunks.block_start(&[2, 0, 2]).as_slice(), [6, 2]);
     }
 
     #[test]

@@ -25,7 +25,7 @@ use smallvec::{SmallVec, smallvec};
 use crate::elementwise::map::Function;
 use crate::engine::block::Block;
 use crate::engine::blockwise::stage;
-use crate::engine::chunks::{Chunking, Shape, starts};
+use crate::engine::chunks::{Chunking, Shape};
 use crate::engine::dtype::{DType, Element, with_dtype};
 use crate::engine::expr::{Expr, Kind};
 use crate::engine::fold::{CombineKernel, Finish, Partials, reduce_block};
@@ -412,16 +412,11 @@ struct RegionKernel {
     chunks: Chunking,
     /// The reductions that consume it, over the same axes.
     reduce: SmallVec<[(ReduceOp, Finish); 1]>,
-    /// Where the chunks of each axis start; needed by draws and positions only.
-    starts: Vec<Vec<usize>>,
 }
 
 impl RegionKernel {
     fn new(program: Program, chunks: Chunking, reduce: SmallVec<[(ReduceOp, Finish); 1]>) -> RegionKernel {
-        let placed = program.steps.iter().any(|step| matches!(step.action, Action::Draw(_) | Action::Count(_)));
-        let positions = reduce.iter().any(|(op, _)| matches!(op, ReduceOp::Position { .. }));
-        let starts = if placed || positions { chunks.axes().iter().map(|axis| starts(axis)).collect() } else { Vec::new() };
-        RegionKernel { program, chunks, reduce, starts }
+        RegionKernel { program, chunks, reduce }
     }
 }
 
@@ -469,7 +464,7 @@ impl Kernel for RegionKernel {
     fn run(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
         let index = self.chunks.index_of(inputs.block());
         let shape = self.chunks.block_shape(&index);
-        let start: Shape = self.starts.iter().zip(&index).map(|(starts, &i)| starts[i]).collect();
+        let start = self.chunks.block_start(&index);
         let blocks = (0..inputs.len()).map(|i| inputs.get::<Block>(i)).collect::<arras_core::Result<SmallVec<[&Block; 4]>>>()?;
         if !self.reduce.is_empty() {
             let mut reduced = reduce_block(&self.reduce, &self.program, &blocks, &self.chunks, &index, &start)?;

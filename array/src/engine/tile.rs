@@ -569,7 +569,7 @@ impl Frame<'_> {
     fn check_indices(&self, step: &Step, length: u64) -> Result<(), BoxError> {
         let wrong = |&i: &i64| u64::try_from(i).map_or(true, |i| i >= length);
         match self.elements::<i64>(step.operands[0]).find(wrong) {
-            Some(index) => Err(format!("choose: index {index} is out of range for {length} choices").into()),
+            Some(index) => Err(format!("index {index} is out of range: there are {length}").into()),
             None => Ok(()),
         }
     }

@@ -12,7 +12,7 @@ use crate::elementwise::choose::choose_by;
 use crate::elementwise::operations::Operation;
 use crate::engine::block::{Block, View};
 use crate::engine::blockwise::{BlockOp, node, node_layer};
-use crate::engine::chunks::{Chunking, refine, starts};
+use crate::engine::chunks::{Chunking, refine};
 use crate::engine::dtype::Element;
 use crate::engine::expr::Expr;
 use crate::engine::gather::{Run, gather_axis, zero};
@@ -169,14 +169,14 @@ struct Diagonal;
 impl BlockOp for Diagonal {
     fn layers(&self, expr: &Expr, inputs: &[Arc<Expr>]) -> Vec<Layer> {
         let n = expr.chunks.ndim();
-        let chunks = inputs[0].chunks.axes();
-        let (rows, columns) = (starts(&chunks[n - 1]), starts(&chunks[n]));
+        let chunks = &inputs[0].chunks;
+        let (rows, columns) = (&chunks.starts()[n - 1], &chunks.starts()[n]);
         let place = |starts: &[usize], position: usize| {
             let chunk = starts.partition_point(|&first| first <= position) - 1;
             (chunk as u32, position - starts[chunk])
         };
         let own = &expr.chunks.axes()[n - 1];
-        let places: Vec<_> = starts(own).into_iter().map(|start| (place(&rows, start), place(&columns, start))).collect();
+        let places: Vec<_> = expr.chunks.starts()[n - 1].iter().map(|&start| (place(rows, start), place(columns, start))).collect();
         let strides = inputs[0].chunks.strides();
         let kernel = DiagonalKernel { parts: places.iter().zip(own).map(|(place, &length)| (place.0.1, place.1.1, length)).collect() };
         vec![node_layer(expr, inputs, kernel, |index, read| {

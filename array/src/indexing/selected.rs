@@ -20,7 +20,7 @@ use crate::array::{Array, Operand};
 use crate::elementwise::operations::Operation;
 use crate::engine::block::Block;
 use crate::engine::blockwise::{BlockOp, block, node, node_layer, stage};
-use crate::engine::chunks::{Chunking, refine, starts};
+use crate::engine::chunks::{Chunking, refine};
 use crate::engine::dtype::{DType, Element, Ordered, with_dtype};
 use crate::engine::expr::{Expr, Kind, elementwise};
 use crate::engine::lower::{dot, lower};
@@ -449,7 +449,7 @@ struct PositionsOp {
 impl BlockOp for PositionsOp {
     fn layers(&self, expr: &Expr, inputs: &[Arc<Expr>]) -> Vec<Layer> {
         let input = &inputs[0];
-        let rows = input.chunks.axes().first().map_or(vec![0], |first| starts(first));
+        let rows = input.chunks.starts().first().cloned().unwrap_or_else(|| vec![0]);
         let kernel = PositionsKernel { positions: self.positions, shape: input.shape().to_vec(), rows };
         vec![node_layer(expr, inputs, kernel, |index, read| read.push((0, index[0])))]
     }

@@ -230,13 +230,12 @@ impl<T: Element> Array<T> {
             let grid: Vec<usize> = expr.chunks.axes().iter().map(Vec::len).collect();
             let items = view::items(info.as_ref(), &grid)?;
             let (mut maps, mut axes) = (Vec::new(), Vec::new());
-            for (item, chunks) in items.iter().zip(expr.chunks.axes()) {
+            for ((item, chunks), starts) in items.iter().zip(expr.chunks.axes()).zip(expr.chunks.starts()) {
                 let (start, step, n) = match *item {
                     view::Item::Range { start, step, length } => (start, step, length),
                     view::Item::Index(i) => (i, 1, 1),
                     view::Item::NewAxis => unreachable!("refused above"),
                 };
-                let starts = crate::engine::chunks::starts(chunks);
                 let chosen: Vec<usize> = (0..n).map(|i| start.wrapping_add_signed(step * i as isize)).collect();
                 maps.push(chosen.iter().map(|&i| Run::range(starts[i]..starts[i] + chunks[i])).collect::<Vec<Run>>());
                 axes.push(if n == 0 { vec![0] } else { chosen.iter().map(|&i| chunks[i]).collect() });

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::array::Array;
 use crate::engine::blockwise::{BlockOp, block, node, stage, value};
-use crate::engine::chunks::{Chunking, even, starts};
+use crate::engine::chunks::{Chunking, even};
 use crate::engine::dtype::{DType, Element, with_dtype};
 use crate::engine::expr::Expr;
 use crate::engine::lower::{each_block, sizes, sizes_of};
@@ -96,7 +96,7 @@ impl BlockOp for Points {
         let input = &inputs[0];
         let k = self.points.len();
         let strides = input.chunks.strides();
-        let starts: Vec<Vec<usize>> = input.chunks.axes()[..k].iter().map(|chunks| starts(chunks)).collect();
+        let starts = &input.chunks.starts()[..k];
         // For each chunk of the result, its parts by the block that they are in.
         let mut done = 0;
         let chunks: Vec<BTreeMap<u32, Part>> = expr.chunks.axes()[0]

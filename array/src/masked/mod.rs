@@ -1,4 +1,5 @@
 //! Arrays some of whose elements do not count.
 
 pub(crate) mod masked_array;
+pub(crate) mod operations;
 pub(crate) mod reductions;

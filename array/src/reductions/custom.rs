@@ -16,7 +16,7 @@ use crate::engine::chunks::Chunking;
 use crate::engine::dtype::Element;
 use crate::engine::expr::Expr;
 use crate::engine::lower::{dot, partial_chunks, rounds};
-use crate::engine::user::wire;
+use crate::engine::user::{Caller, Calls, wire};
 use crate::reductions::reduce::Axes;
 
 impl<T: Element> Array<T> {
@@ -104,7 +104,7 @@ impl BlockOp for CustomOp {
         let chunks = &inputs[0].chunks;
         let (strides, name) = (chunks.strides(), stage(expr, "chunk"));
         let axes: Vec<usize> = (0..chunks.ndim()).filter(|&axis| self.reduced[axis]).collect();
-        let kernel = ChunkKernel { func: self.chunk.clone(), axes };
+        let kernel = Caller(ChunkKernel { func: self.chunk.clone(), axes });
         let partial = partial_chunks(chunks, &self.reduced);
         let first = layer(name.clone(), &partial, &[inputs[0].name.clone()], kernel, Sizes::Unknown, |index, read| {
             read.push((0, dot(index, &strides)));
@@ -124,15 +124,12 @@ struct ChunkKernel {
     axes: Vec<usize>,
 }
 
-impl Kernel for ChunkKernel {
-    fn name(&self) -> Cow<'static, str> {
+impl Calls for ChunkKernel {
+    fn func(&self) -> &Func {
+        &self.func
+    }
+    fn label(&self) -> Cow<'static, str> {
         self.func.name()
-    }
-    fn portability(&self) -> Result<(), String> {
-        self.func.portability()
-    }
-    fn runs_user_code(&self) -> bool {
-        true
     }
     fn run(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
         self.func.call(&Inputs::new(&[inputs.value(0), &Value::new(self.axes.clone())], inputs.block()))

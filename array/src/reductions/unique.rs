@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::array::Array;
 use crate::engine::block::Block;
 use crate::engine::blockwise::{BlockOp, block, layer, node, node_layer, stage, value};
-use crate::engine::chunks::{Chunking, starts};
+use crate::engine::chunks::Chunking;
 use crate::engine::dtype::{DType, Element, Ordered, with_ordered};
 use crate::engine::expr::Expr;
 use crate::engine::lower::{SPLIT_EVERY, dot, rounds};
@@ -86,6 +86,8 @@ impl<T: Ordered> Array<T> {
     /// assert_eq!(x.isin(&set).compute()?, ndarray::arr1(&[true, false, true]).into_dyn());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    ///
+    /// NumPy's `invert` is `!x.isin(&set)`, which is part of whatever uses it. Its `assume_unique` would save nothing: the set is sorted once, and each element looked up in it.
     pub fn isin(&self, set: &Array<T>) -> Array<bool> {
         Array::of(|| {
             let (input, values) = (self.expr()?, set.unique().expr()?);
@@ -163,7 +165,7 @@ impl DistinctKernel {
         }
         let chunks = chunks.first().ok_or("a block of no array")?;
         let (index, shape) = (chunks.index_of(flat as u32), chunks.shape());
-        let start: Vec<usize> = chunks.axes().iter().zip(&index).map(|(axis, &i)| starts(axis)[i]).collect();
+        let start = chunks.block_start(&index);
         let place = |at: &IxDyn| (0..shape.len()).fold(0, |place, axis| place * shape[axis] + start[axis] + at[axis]) as i64;
         let input = block::<T>(inputs, 0)?;
         let mut elements: Vec<(T, i64)> = input.indexed_iter().map(|(at, &x)| (x, place(&at))).collect();

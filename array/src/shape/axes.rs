@@ -1,7 +1,10 @@
 //! Axes added, removed, reordered and reversed: other arrangements of the same elements, which cost nothing.
 
+use std::sync::Arc;
+
 use crate::array::Array;
 use crate::engine::dtype::Element;
+use crate::engine::expr::Expr;
 use crate::engine::simplify;
 use crate::error::{Error, Result};
 use crate::reductions::reduce::axis_of;
@@ -18,6 +21,22 @@ pub(crate) fn axes_of(operation: &'static str, axes: &[isize], shape: &[usize]) 
         positions.push(position);
     }
     Ok(positions)
+}
+
+/// Axes moved to other places, the others in their order.
+pub(crate) fn moveaxis(operation: &'static str, expr: &Arc<Expr>, given: &[isize], wanted: &[isize]) -> Result<Arc<Expr>> {
+    let shape = expr.shape();
+    if given.len() != wanted.len() {
+        return Err(Error::argument(operation, format!("from {given:?} to {wanted:?}: there is one place for each axis")));
+    }
+    let (from, to) = (axes_of(operation, given, &shape)?, axes_of(operation, wanted, &shape)?);
+    let mut rest = (0..shape.len()).filter(|axis| !from.contains(axis));
+    let axis = |place| match to.iter().position(|&to| to == place) {
+        Some(i) => from[i],
+        None => rest.next().expect("as many other axes as other places"),
+    };
+    let axes: Vec<usize> = (0..shape.len()).map(axis).collect();
+    simplify::transpose(expr, &axes)
 }
 
 fn wholes(shape: &[usize]) -> Vec<Item> {
@@ -98,22 +117,7 @@ impl<T: Element> Array<T> {
     ///
     /// The result fails with an [`Error::Argument`] if there are not as many places as axes.
     pub fn moveaxis(&self, from: impl AsRef<[isize]>, to: impl AsRef<[isize]>) -> Array<T> {
-        Array::of(|| {
-            let expr = self.expr()?;
-            let shape = expr.shape();
-            let (given, wanted) = (from.as_ref(), to.as_ref());
-            if given.len() != wanted.len() {
-                return Err(Error::argument("moveaxis", format!("from {given:?} to {wanted:?}: there is one place for each axis")));
-            }
-            let (from, to) = (axes_of("moveaxis", given, &shape)?, axes_of("moveaxis", wanted, &shape)?);
-            let mut rest = (0..shape.len()).filter(|axis| !from.contains(axis));
-            let axis = |place| match to.iter().position(|&to| to == place) {
-                Some(i) => from[i],
-                None => rest.next().expect("as many other axes as other places"),
-            };
-            let axes: Vec<usize> = (0..shape.len()).map(axis).collect();
-            simplify::transpose(&expr, &axes)
-        })
+        Array::of(|| moveaxis("moveaxis", &self.expr()?, from.as_ref(), to.as_ref()))
     }
 
     /// The array with an axis moved to before the axis that is at `start`; the number of axes moves it to the end. Lazy. [`moveaxis`](Array::moveaxis) is easier to read.

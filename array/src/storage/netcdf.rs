@@ -7,12 +7,10 @@
 //!                                                                           Array: each block is one hyperslab
 //! ```
 
-use std::borrow::Cow;
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use arras_core::{BoxError, Inputs, Kernel, Layer, Tokenizer, Value};
+use arras_core::{BoxError, Tokenizer};
 use hdf5_reader::{Datatype, FileStorage, Hdf5File, SliceInfo, SliceInfoElem};
 use ndarray::{ArrayD, IxDyn};
 use netcdf_reader::{NcAttrValue, NcFile, NcOpenOptions, NcSliceInfo, NcSliceInfoElem, NcType};
@@ -22,12 +20,12 @@ use serde_json::{Map, json};
 use crate::array::Array;
 use crate::blocks::location::BlockLocation;
 use crate::elementwise::choose::where_;
-use crate::engine::blockwise::{BlockOp, node, node_layer, value};
+use crate::engine::block::Block;
 use crate::engine::chunks::{Chunking, Chunks, even};
 use crate::engine::dtype::{DType, Element, with_real};
-use crate::engine::expr::Expr;
 use crate::error::{Error, Result};
 use crate::storage::npy::absolute;
+use crate::storage::source::{self, Source};
 
 /// Decompressed chunks that an open file keeps, for blocks that share some.
 const CACHE_NBYTES: usize = 16 << 20;
@@ -47,7 +45,7 @@ const CACHE_NBYTES: usize = 16 << 20;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Dataset {
-    source: Source,
+    variable: Variable,
     operation: &'static str,
     dtype: DType,
     shape: Vec<usize>,
@@ -58,7 +56,7 @@ pub struct Dataset {
 
 /// Which dataset of which file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Source {
+struct Variable {
     path: PathBuf,
     name: String,
     netcdf: bool,
@@ -69,7 +67,7 @@ enum Opened {
     Hdf5(hdf5_reader::Dataset),
 }
 
-impl Source {
+impl Variable {
     fn storage(&self) -> Result<Arc<FileStorage>, String> {
         // A mapped file that becomes shorter would end the process.
         FileStorage::open(&self.path).map(Arc::new).map_err(|error| error.to_string())
@@ -107,7 +105,7 @@ impl Dataset {
     /// # Errors
     /// [`Error::File`] if the file cannot be read, is no NetCDF file, or has no such variable of numbers.
     pub fn open_netcdf(path: impl AsRef<Path>, variable: &str) -> Result<Dataset> {
-        let source = Source { path: absolute(path.as_ref()), name: variable.to_owned(), netcdf: true };
+        let source = Variable { path: absolute(path.as_ref()), name: variable.to_owned(), netcdf: true };
         Dataset::describe_netcdf(source.clone()).map_err(|why| Error::File { operation: "from_netcdf", path: source.path, why })
     }
 
@@ -116,11 +114,11 @@ impl Dataset {
     /// # Errors
     /// [`Error::File`] if the file cannot be read, is no HDF5 file, or has no such dataset of numbers.
     pub fn open_hdf5(path: impl AsRef<Path>, dataset: &str) -> Result<Dataset> {
-        let source = Source { path: absolute(path.as_ref()), name: dataset.to_owned(), netcdf: false };
+        let source = Variable { path: absolute(path.as_ref()), name: dataset.to_owned(), netcdf: false };
         Dataset::describe_hdf5(source.clone()).map_err(|why| Error::File { operation: "from_hdf5", path: source.path, why })
     }
 
-    fn describe_netcdf(source: Source) -> Result<Dataset, String> {
+    fn describe_netcdf(source: Variable) -> Result<Dataset, String> {
         let file = source.netcdf()?;
         let variable = file.variable(&source.name).map_err(|error| format!("{:?}: {error}", source.name))?;
         let dtype = match variable.dtype() {
@@ -146,10 +144,10 @@ impl Dataset {
             }
         }
         let dimension_names = variable.dimensions().iter().map(|dimension| Some(dimension.name.clone())).collect();
-        Ok(Dataset { source, operation: "from_netcdf", dtype, shape, stored, dimension_names, attributes })
+        Ok(Dataset { variable: source, operation: "from_netcdf", dtype, shape, stored, dimension_names, attributes })
     }
 
-    fn describe_hdf5(source: Source) -> Result<Dataset, String> {
+    fn describe_hdf5(source: Variable) -> Result<Dataset, String> {
         let dataset = source.hdf5()?;
         let dtype = match dataset.dtype() {
             Datatype::FixedPoint { size: 1, signed: true, .. } => DType::I8,
@@ -173,7 +171,7 @@ impl Dataset {
             }
         }
         let dimension_names = vec![None; shape.len()];
-        Ok(Dataset { source, operation: "from_hdf5", dtype, shape, stored, dimension_names, attributes })
+        Ok(Dataset { variable: source, operation: "from_hdf5", dtype, shape, stored, dimension_names, attributes })
     }
 
     /// The number of elements along each axis.
@@ -209,16 +207,16 @@ impl Dataset {
     /// # Errors
     /// [`Error::File`] if the elements are of another type; what is wrong with the chunks.
     pub fn read<T: Element>(&self, chunks: impl Into<Chunks>) -> Result<Array<T>> {
-        let wrong = |why: String| Error::File { operation: self.operation, path: self.source.path.clone(), why };
+        let wrong = |why: String| Error::File { operation: self.operation, path: self.variable.path.clone(), why };
         if self.dtype != T::DTYPE {
-            return Err(wrong(format!("{:?} holds {}, not {}: read it as that, and cast", self.source.name, self.dtype, T::DTYPE)));
+            return Err(wrong(format!("{:?} holds {}, not {}: read it as that, and cast", self.variable.name, self.dtype, T::DTYPE)));
         }
         let chunks = chunks.into().of_dtype(&self.shape, T::DTYPE, self.stored.as_ref())?;
-        let metadata = std::fs::metadata(&self.source.path).map_err(|error| wrong(error.to_string()))?;
+        let metadata = std::fs::metadata(&self.variable.path).map_err(|error| wrong(error.to_string()))?;
         let mut token = Tokenizer::new();
         token.number(metadata.len()).text(&format!("{:?}", metadata.modified().ok()));
-        let op = Read { source: self.source.clone(), operation: self.operation.to_owned(), token: token.finish().bits() };
-        Ok(Array::of(|| Ok(node(self.operation, T::DTYPE, chunks, op, &[]))))
+        let read = Read { variable: self.variable.clone(), operation: self.operation.to_owned(), token: token.finish().bits() };
+        Ok(source::read(read, chunks))
     }
 
     /// The elements as the CF conventions mean them: NaN where they are `_FillValue` or `missing_value`, times `scale_factor`, plus `add_offset`. Lazy, as [`read`](Dataset::read).
@@ -311,58 +309,39 @@ fn hdf5_json(attribute: &hdf5_reader::Attribute) -> Option<serde_json::Value> {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Read {
-    source: Source,
+    variable: Variable,
     operation: String,
     /// Stands for length and time of change.
     token: u128,
 }
 
-impl BlockOp for Read {
-    fn layers(&self, expr: &Expr, inputs: &[Arc<Expr>]) -> Vec<Layer> {
-        let kernel = ReadKernel { read: self.clone(), dtype: expr.dtype, chunks: expr.chunks.clone(), opened: Once::default() };
-        vec![node_layer(expr, inputs, kernel, |_, _| {})]
+impl Read {
+    fn wrong(&self, why: &str) -> String {
+        format!("{}: {why}", self.variable.path.display())
     }
 }
 
-/// The open file, once in each process.
-#[derive(Default)]
-struct Once(OnceLock<Result<Opened, String>>);
-
-impl fmt::Debug for Once {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.get().is_some() { "opened" } else { "not opened" })
+impl Source for Read {
+    type Opened = Opened;
+    fn operation(&self) -> &str {
+        &self.operation
     }
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct ReadKernel {
-    read: Read,
-    dtype: DType,
-    chunks: Chunking,
-    #[serde(skip)]
-    opened: Once,
-}
-
-impl Kernel for ReadKernel {
-    fn name(&self) -> Cow<'static, str> {
-        self.read.operation.clone().into()
+    fn open(&self) -> Result<Opened, String> {
+        self.variable.open().map_err(|why| self.wrong(&why))
     }
-    fn run(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
-        let source = &self.read.source;
-        let wrong = |why: String| -> BoxError { format!("{}: {why}", source.path.display()).into() };
-        let opened = self.opened.0.get_or_init(|| source.open()).as_ref().map_err(|why| wrong(why.clone()))?;
-        let at = BlockLocation::of(&self.chunks, inputs.block());
-        with_real!(self.dtype, T => {
+    fn read(&self, opened: &Opened, dtype: DType, _: &Chunking, at: &BlockLocation) -> Result<Block, BoxError> {
+        let name = &self.variable.name;
+        with_real!(dtype, T => {
             let block = if at.shape.contains(&0) {
                 ArrayD::<T>::default(IxDyn(&at.shape))
             } else {
-                read_block::<T>(opened, &source.name, &at).map_err(wrong)?
+                read_block::<T>(opened, name, at).map_err(|why| self.wrong(&why))?
             };
             if block.shape() != at.shape {
-                return Err(wrong(format!("{:?} is not of the shape any more that it was", source.name)));
+                return Err(self.wrong(&format!("{name:?} is not of the shape any more that it was")).into());
             }
-            Ok(value(block))
-        }, Err(wrong(format!("{} is read from no file", self.dtype))))
+            Ok(T::into_block(block.into_shared()))
+        }, Err(self.wrong(&format!("{dtype} is read from no file")).into()))
     }
 }
 

@@ -7,26 +7,23 @@
 //! The header is read and checked when the array is built; elements are read by the task of each block, and only those of the block: one read for each run of them that lies
 //! together. Writing places blocks the same way in a file under another name, which gets its own when the last has been written.
 
-use std::borrow::Cow;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use arras_core::{BoxError, Delayed, Inputs, Kernel, Layer, Tokenizer, Value};
+use arras_core::{BoxError, Delayed, Tokenizer};
 use ndarray::{ArrayD, IxDyn, ShapeBuilder};
 use serde::{Deserialize, Serialize};
 
 use crate::array::Array;
 use crate::blocks::location::BlockLocation;
 use crate::engine::block::Block;
-use crate::engine::blockwise::{BlockOp, node, node_layer, value};
 use crate::engine::chunks::{Chunking, Chunks};
 use crate::engine::dtype::{DType, Element, with_dtype};
-use crate::engine::expr::Expr;
 use crate::engine::simplify;
 use crate::error::{Error, Result};
 use crate::storage::sink::{ChunkSink, SinkArray};
+use crate::storage::source::{self, Source};
 
 /// More than any header of an array without fields has.
 const LONGEST_HEADER: usize = 1 << 16;
@@ -70,11 +67,9 @@ impl<T: Element> Array<T> {
         let stored = if header.fortran { Chunking::new(chunks.axes().iter().rev().cloned().collect())? } else { chunks };
         let mut token = Tokenizer::new();
         token.text(&path.to_string_lossy()).number(metadata.len()).text(&format!("{:?}", metadata.modified().ok()));
-        let op = Npy { path: path.clone(), offset: header.offset, swapped: header.swapped, token: token.finish().bits() };
-        Ok(Array::of(|| {
-            let expr = node("from_npy", T::DTYPE, stored, op, &[]);
-            if header.fortran { simplify::transpose(&expr, &axes) } else { Ok(expr) }
-        }))
+        let file = Npy { path: path.clone(), offset: header.offset, swapped: header.swapped, token: token.finish().bits() };
+        let array = source::read(file, stored);
+        Ok(if header.fortran { Array::of(|| simplify::transpose(&array.expr()?, &axes)) } else { array })
     }
 
     /// Writes the array into an `.npy` file, in C order, when it is computed: block by block, none of which need wait for the others. Lazy.
@@ -384,38 +379,28 @@ struct Npy {
     token: u128,
 }
 
-impl BlockOp for Npy {
-    fn layers(&self, expr: &Expr, inputs: &[Arc<Expr>]) -> Vec<Layer> {
-        vec![node_layer(expr, inputs, NpyKernel { file: self.clone(), dtype: expr.dtype, chunks: expr.chunks.clone() }, |_, _| {})]
+impl Source for Npy {
+    type Opened = ();
+    fn operation(&self) -> &str {
+        "from_npy"
     }
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct NpyKernel {
-    file: Npy,
-    dtype: DType,
-    chunks: Chunking,
-}
-
-impl Kernel for NpyKernel {
-    fn name(&self) -> Cow<'static, str> {
-        "from_npy".into()
+    fn open(&self) -> Result<(), String> {
+        Ok(())
     }
-    fn run(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
-        let size = self.dtype.size();
-        let at = BlockLocation::of(&self.chunks, inputs.block());
-        let (run, positions) = runs(&self.chunks, &at);
-        let mut file = File::open(&self.file.path).map_err(at_path(&self.file.path))?;
+    fn read(&self, (): &(), dtype: DType, chunks: &Chunking, at: &BlockLocation) -> Result<Block, BoxError> {
+        let size = dtype.size();
+        let (run, positions) = runs(chunks, at);
+        let mut file = File::open(&self.path).map_err(at_path(&self.path))?;
         let n = positions.len() * run;
         let mut read = |bytes: &mut [u8]| {
             for (part, position) in bytes.chunks_exact_mut((run * size).max(1)).zip(&positions) {
-                read_at(&mut file, part, self.file.offset + (position * size) as u64)?;
+                read_at(&mut file, part, self.offset + (position * size) as u64)?;
             }
             Ok(())
         };
-        with_dtype!(self.dtype, T => {
-            let elements = elements::<T>(n, self.file.swapped, &mut read).map_err(at_path(&self.file.path))?;
-            Ok(value(ArrayD::from_shape_vec(IxDyn(&at.shape), elements)?))
+        with_dtype!(dtype, T => {
+            let elements = elements::<T>(n, self.swapped, &mut read).map_err(at_path(&self.path))?;
+            Ok(T::into_block(ArrayD::from_shape_vec(IxDyn(&at.shape), elements)?.into_shared()))
         })
     }
 }

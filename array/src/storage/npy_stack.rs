@@ -7,27 +7,24 @@
 //!     folder/2.npy     row 6
 //! ```
 
-use std::borrow::Cow;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use arras_core::{BoxError, Delayed, Inputs, Kernel, Layer, Token, Value};
+use arras_core::{BoxError, Delayed, Token};
 use serde::{Deserialize, Serialize};
 use serde_pickle::{DeOptions, HashableValue, SerOptions};
 
 use crate::array::Array;
 use crate::blocks::location::BlockLocation;
 use crate::engine::block::Block;
-use crate::engine::blockwise::{BlockOp, node, node_layer};
 use crate::engine::chunks::{Chunking, Chunks};
 use crate::engine::dtype::{DType, Element};
-use crate::engine::expr::Expr;
 use crate::error::{Error, Result};
 use crate::reductions::reduce::axis_of;
 use crate::storage::folder;
 use crate::storage::npy::{self, absolute, at_path};
 use crate::storage::sink::{ChunkSink, SinkArray};
+use crate::storage::source::{self, Source};
 
 impl<T: Element> Array<T> {
     /// The array in a stack of `.npy` files, as [`to_npy_stack`](Array::to_npy_stack) and Dask's function of that name write it: a folder with one file a block, cut along one axis.
@@ -64,8 +61,7 @@ impl<T: Element> Array<T> {
             return Err(wrong(&first, format!("it holds {found}, not {}: read it as that, and cast", T::DTYPE)));
         }
         // Files can change without a sign in the folder, so that two stacks of one name need not be the same.
-        let op = NpyStack { folder, axis, token: Token::unique().bits() };
-        Ok(Array::of(|| Ok(node("from_npy_stack", T::DTYPE, chunks, op, &[]))))
+        Ok(source::read(NpyStack { folder, axis, token: Token::unique().bits() }, chunks))
     }
 
     /// Writes the array as a stack of `.npy` files when it is computed: a folder with one file for each block along `axis` and a file `info`, which Dask's `from_npy_stack` reads. The
@@ -121,31 +117,19 @@ struct NpyStack {
     token: u128,
 }
 
-impl BlockOp for NpyStack {
-    fn layers(&self, expr: &Expr, inputs: &[Arc<Expr>]) -> Vec<Layer> {
-        let kernel = NpyStackKernel { folder: self.folder.clone(), dtype: expr.dtype, axis: self.axis, chunks: expr.chunks.clone() };
-        vec![node_layer(expr, inputs, kernel, |_, _| {})]
+impl Source for NpyStack {
+    type Opened = ();
+    fn operation(&self) -> &str {
+        "from_npy_stack"
     }
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct NpyStackKernel {
-    folder: PathBuf,
-    dtype: DType,
-    axis: usize,
-    chunks: Chunking,
-}
-
-impl Kernel for NpyStackKernel {
-    fn name(&self) -> Cow<'static, str> {
-        "from_npy_stack".into()
+    fn open(&self) -> Result<(), String> {
+        Ok(())
     }
-    fn run(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
-        let at = BlockLocation::of(&self.chunks, inputs.block());
+    fn read(&self, (): &(), dtype: DType, _: &Chunking, at: &BlockLocation) -> Result<Block, BoxError> {
         let path = self.folder.join(format!("{}.npy", at.index[self.axis]));
         let mut file = File::open(&path).map_err(at_path(&path))?;
-        let read = npy::read_whole(&mut file, self.dtype, &at.shape);
-        Ok(Value::measured(read.map_err(|why| format!("{}: {why}", path.display()))?))
+        let read = npy::read_whole(&mut file, dtype, &at.shape);
+        Ok(read.map_err(|why| format!("{}: {why}", path.display()))?)
     }
 }
 
@@ -166,7 +150,7 @@ impl ChunkSink for NpyStackSink {
     }
     fn create(&self, array: &SinkArray) -> Result<(), BoxError> {
         folder::replaceable(&self.folder, |folder| folder.join("info").is_file(), "no stack of npy files")?;
-        fs::create_dir_all(array.temporary(&self.folder)).map_err(at_path(&self.folder))
+        folder::create(&array.temporary(&self.folder)).map_err(at_path(&self.folder))
     }
     fn write(&self, array: &SinkArray, at: &BlockLocation, block: &Block) -> Result<(), BoxError> {
         let path = array.temporary(&self.folder).join(format!("{}.npy", at.index[self.axis]));
@@ -178,6 +162,6 @@ impl ChunkSink for NpyStackSink {
         folder::replace(&temporary, &self.folder).map_err(at_path(&self.folder))
     }
     fn abort(&self, array: &SinkArray) {
-        let _ = fs::remove_dir_all(array.temporary(&self.folder));
+        folder::abandon(&array.temporary(&self.folder));
     }
 }

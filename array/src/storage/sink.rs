@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arras_core::{BoxError, Delayed, Inputs, Kernel, Key, Name, Sizes, Token, Value};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::array::Array;
 use crate::blocks::location::BlockLocation;
@@ -67,7 +67,7 @@ impl SinkArray {
 /// Somewhere to write an array to, block by block: what [`Array::store`] takes.
 ///
 /// A run calls [`create`](ChunkSink::create) once, then [`write`](ChunkSink::write) for every block, several at a time and in any order, then [`finish`](ChunkSink::finish). If
-/// something fails before the end of that, in the sink or anywhere else in the run, it calls [`abort`](ChunkSink::abort) instead. Nothing should be under its final name before
+/// something fails before the end of that, in the sink or anywhere else in the run, [`abort`](ChunkSink::abort) is called after it. Nothing should be under its final name before
 /// `finish`: then a failed run leaves what was there before.
 ///
 /// A sink travels to other processes as what serde writes of it, and is read there; where a worker is lost, `create` and `write` may be called again with the same arguments.
@@ -138,6 +138,9 @@ pub trait ChunkSink: Serialize + DeserializeOwned + Send + Sync + 'static {
     fn finish(&self, array: &SinkArray) -> Result<(), BoxError>;
 
     /// Takes away what is written: the run has failed. Tells nobody what goes wrong here, as the run's error is the one to tell.
+    ///
+    /// Called in the process that started the run. There may be nothing to take away, if the run failed before `create`; and where tasks ran in other processes the array may be
+    /// whole already, and stays.
     fn abort(&self, array: &SinkArray);
 }
 
@@ -146,8 +149,8 @@ impl<T: Element> Array<T> {
     ///
     /// [`to_npy`](Array::to_npy), [`to_npy_stack`](Array::to_npy_stack) and `to_zarr` are this with sinks that are here already.
     ///
-    /// A run that fails leaves nothing under the final name, nor touches what was there before; what it wrote is taken away, unless the process was killed, or the run's tasks
-    /// were in several processes: then a hidden file or folder may stay behind, whose name begins with `.arras-`.
+    /// A run that fails leaves nothing under the final name, nor touches what was there before; what it wrote is taken away, unless the process that started it was killed: then a
+    /// hidden file or folder stays behind, whose name begins with `.arras-`.
     ///
     /// A run fails if the sink does.
     pub fn store<S: ChunkSink>(&self, sink: S) -> Delayed<()> {
@@ -171,7 +174,8 @@ impl<T: Element> Array<T> {
         let name = |stage: &str| Name::from_token(&format!("{operation}{stage}"), token);
         let (create, write, finish) = (name("-create"), name("-write"), name(""));
         let one = Chunking::new(Vec::new()).expect("one block of no axes");
-        let kernel = |step| SinkKernel { step, sink: Arc::clone(&sink), array: Arc::clone(&described) };
+        let settled = Arc::new(AtomicBool::new(false));
+        let kernel = |step| SinkKernel { step, sink: Arc::clone(&sink), array: Arc::clone(&described), settled: Arc::clone(&settled) };
         let blocks = expr.chunks.n_blocks() as u32;
         let strides = expr.chunks.strides();
         let block_of = |index: &[u32]| index.iter().zip(&strides).map(|(i, stride)| i * stride).sum();
@@ -207,6 +211,9 @@ struct SinkKernel<S> {
     step: Step,
     sink: Arc<S>,
     array: Arc<SinkArray>,
+    /// Whether the array is whole, as far as this process knows.
+    #[serde(skip)]
+    settled: Arc<AtomicBool>,
 }
 
 impl<S: ChunkSink> Kernel for SinkKernel<S> {
@@ -217,64 +224,24 @@ impl<S: ChunkSink> Kernel for SinkKernel<S> {
         // Disks and networks take their time.
         true
     }
+    fn abandoned(&self) {
+        if matches!(self.step, Step::Create) && !self.settled.load(Ordering::Acquire) {
+            self.sink.abort(&self.array);
+        }
+    }
     fn run(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
         let (sink, array) = (&self.sink, &*self.array);
         match self.step {
             Step::Create => {
-                let unfinished = Unfinished { holds: Some((Arc::clone(sink), Arc::clone(&self.array))), settled: AtomicBool::new(false) };
+                self.settled.store(false, Ordering::Release);
                 sink.create(array)?;
-                Ok(Value::new(unfinished))
             }
-            Step::Write => {
-                let (unfinished, block) = (inputs.get::<Unfinished<S>>(0)?, inputs.get::<Block>(1)?);
-                let at = BlockLocation::of(&array.chunks, inputs.block());
-                sink.write(array, &at, block).inspect_err(|_| unfinished.failed(self))?;
-                Ok(Value::new(()))
-            }
+            Step::Write => sink.write(array, &BlockLocation::of(&array.chunks, inputs.block()), inputs.get::<Block>(1)?)?,
             Step::Finish => {
-                let unfinished = inputs.get::<Unfinished<S>>(0)?;
-                sink.finish(array).inspect_err(|_| unfinished.failed(self))?;
-                unfinished.settled.store(true, Ordering::Release);
-                Ok(Value::new(()))
+                sink.finish(array)?;
+                self.settled.store(true, Ordering::Release);
             }
         }
-    }
-}
-
-/// What stands between `create` and `finish`: the value of `create`, which every later step reads. Schedulers drop it when the last of those is done, or when the run has failed: in
-/// the latter case the sink is aborted. One that has travelled to another process or to disk is no sign of the run's end any more, so neither it nor its copies do anything.
-struct Unfinished<S: ChunkSink> {
-    holds: Option<(Arc<S>, Arc<SinkArray>)>,
-    settled: AtomicBool,
-}
-
-impl<S: ChunkSink> Unfinished<S> {
-    /// A step has failed. Where nobody will be told of the run's end, this is the last chance to tidy up.
-    fn failed(&self, kernel: &SinkKernel<S>) {
-        if self.holds.is_none() || self.settled.load(Ordering::Acquire) {
-            kernel.sink.abort(&kernel.array);
-        }
-    }
-}
-
-impl<S: ChunkSink> Drop for Unfinished<S> {
-    fn drop(&mut self) {
-        if let Some((sink, array)) = self.holds.take().filter(|_| !self.settled.load(Ordering::Acquire)) {
-            sink.abort(&array);
-        }
-    }
-}
-
-impl<S: ChunkSink> Serialize for Unfinished<S> {
-    fn serialize<W: Serializer>(&self, serializer: W) -> Result<W::Ok, W::Error> {
-        self.settled.store(true, Ordering::Release);
-        ().serialize(serializer)
-    }
-}
-
-impl<'de, S: ChunkSink> Deserialize<'de> for Unfinished<S> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Unfinished<S>, D::Error> {
-        <()>::deserialize(deserializer)?;
-        Ok(Unfinished { holds: None, settled: AtomicBool::new(true) })
+        Ok(Value::new(()))
     }
 }

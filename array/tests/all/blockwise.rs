@@ -205,6 +205,59 @@ fn several_results_share_one_call() {
 }
 
 #[test]
+fn core_axes_may_be_anywhere_and_stay() {
+    let data = ndarray::Array3::from_shape_fn((2, 3, 4), |(i, j, k)| (i * 100 + j * 10 + k) as f64);
+    let last = |x: ArrayViewD<f64>| x.sum_axis(Axis(x.ndim() - 1));
+    for chunks in chunkings() {
+        let x = Array::from_ndarray(data.clone(), chunks).unwrap();
+        let how = || Gufunc::default().allow_rechunk();
+        for axis in -3..3isize {
+            let expected = data.sum_axis(Axis(axis.rem_euclid(3) as usize)).into_dyn();
+            let sum: Array<f64> = apply_gufunc("(n)->()", &x, how().axis(axis), last);
+            check(&sum, expected.clone());
+            let kept: Array<f64> = apply_gufunc("(n)->()", &x, how().axes([vec![axis]]).keepdims(), last);
+            check(&kept, expected.clone().insert_axis(Axis(axis.rem_euclid(3) as usize)));
+            let elsewhere: Array<f64> = apply_gufunc("(n)->()", &x, how().axes([vec![axis], vec![0]]).keepdims(), last);
+            check(&elsewhere, expected.insert_axis(Axis(0)));
+            // A result of the core axis has it where the array has.
+            let same: Array<f64> = apply_gufunc("(n)->(n)", &x, how().axis(axis), |x: ArrayViewD<f64>| x.to_owned());
+            check(&same, data.clone());
+            let moved: Array<f64> = apply_gufunc("(n)->(n)", &x, how().axes([vec![axis], vec![0]]), |x: ArrayViewD<f64>| x.to_owned());
+            check(&moved, computed(&x.moveaxis([axis], [0])));
+        }
+        // NumPy 2.4.6: np.matmul(x, y, axes=[(0, 2), (1, 0), (2, 0)]).
+        let y = Array::from_ndarray(ndarray::Array2::from_shape_fn((5, 4), |(i, j)| (i + j) as f64), 2).unwrap();
+        let product: Array<f64> = apply_gufunc(
+            "(m,n),(n,p)->(m,p)",
+            (&x, &y),
+            how().axes([vec![0, 2], vec![1, 0], vec![2, 0]]).vectorize(),
+            |(x, y): (ArrayViewD<f64>, ArrayViewD<f64>)| {
+                x.into_dimensionality::<ndarray::Ix2>().unwrap().dot(&y.into_dimensionality::<ndarray::Ix2>().unwrap()).into_dyn()
+            },
+        );
+        check(&product, computed(&x.transpose([1, 0, 2]).matmul(&y.transpose([1, 0])).moveaxis([-2, -1], [2, 0])));
+    }
+    let x = Array::<f64>::ones([2, 3], 3).unwrap();
+    let fails = |signature: &str, how: Gufunc, part: &str| {
+        let found: Array<f64> = apply_gufunc(signature, (&x, &x), how, |(x, _): (ArrayViewD<f64>, ArrayViewD<f64>)| x.to_owned());
+        let error = found.check().map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
+    };
+    let how = Gufunc::default;
+    fails("(n),(n)->()", how().axis(0).axes([vec![0], vec![0]]), "axis and axes are given");
+    fails("(n),(m)->()", how().axis(0), "axis is for one core axis, which all arrays share");
+    fails("(n),()->()", how().axis(0), "axis is for one core axis");
+    fails("(n),(n)->(k)", how().axis(0).output_size("k", 2), "axis is for one core axis");
+    fails("(n),(n)->()", how().axes([vec![0]]), "axes of 1 arrays and results, but there are 2 and 1");
+    fails("(n),(n)->(n)", how().axes([vec![0], vec![0]]), "axes of 2 arrays and results, but there are 2 and 1");
+    fails("(n),(n)->()", how().axes([vec![0], vec![0, 1]]), "axes [0, 1] at place 1, where there are 1 core axes");
+    fails("(n),(n)->()", how().axes([vec![0], vec![2]]), "apply_gufunc: axis 2 is out of range");
+    fails("(n,m),(n,m)->()", how().axes([vec![0, 0], vec![0, 1]]), "axis 0");
+    fails("(n),(n,m)->()", how().keepdims(), "keepdims is for arrays of as many core axes");
+    fails("(n),(n)->(n)", how().keepdims(), "keepdims is for arrays of as many core axes");
+}
+
+#[test]
 fn lanes_are_mapped_along_any_axis() {
     let data = ndarray::Array3::from_shape_fn((2, 3, 4), |(i, j, k)| (i * 100 + j * 10 + k) as i64);
     for chunks in chunkings() {

@@ -21,7 +21,11 @@ fn conjugate_transpose<T: Inexact>(x: &Array<T>) -> Array<T> {
 fn near<T: Inexact>(found: &Array<T>, wanted: &Array<T>, tolerance: f64) {
     let (found, wanted) = (computed(found), computed(wanted));
     assert_eq!(found.shape(), wanted.shape());
-    let far = |a: T, b: T| (a.to_f64() - b.to_f64()).abs().max((a.imaginary() - b.imaginary()).abs());
+    // `max` would pass over NaN.
+    let far = |a: T, b: T| {
+        let parts = [(a.to_f64() - b.to_f64()).abs(), (a.imaginary() - b.imaginary()).abs()];
+        if parts.iter().any(|part| part.is_nan()) { f64::INFINITY } else { parts[0].max(parts[1]) }
+    };
     let worst = found.iter().zip(&wanted).map(|(&a, &b)| far(a, b)).fold(0.0, f64::max);
     assert!(worst <= tolerance, "{worst}: {found} instead of {wanted}");
 }
@@ -378,4 +382,66 @@ fn what_cannot_be_factorised_is_named() {
     );
     runs(&Array::<f64>::full([1, 1], -1.0, 1).unwrap().cholesky(), "not positive definite");
     runs(&Array::<f64>::full([2, 2], f64::NAN, 2).unwrap().svd().1, "no convergence");
+}
+
+/// NumPy 2.4.6 raises `LinAlgError` for `cholesky` and `svd` of NaN, and answers NaN in the others.
+#[test]
+fn nan_is_not_lost() {
+    let mut data = Array2::from_shape_fn((5, 5), |(i, j)| if i == j { 6.0 } else { 1.0 / (1 + i + j) as f64 });
+    data[[1, 1]] = f64::NAN;
+    for chunks in [1, 2, 3, 5] {
+        let x = Array::from_ndarray(data.clone(), chunks).unwrap();
+        let b = Array::<f64>::ones([5], 2).unwrap();
+        for (what, found) in [
+            ("solve", x.solve(&b)),
+            ("inv", x.inv()),
+            ("det", x.det()),
+            ("solve_triangular", x.solve_triangular(&b, true)),
+            ("lu", x.lu().2),
+            ("qr", x.rechunk([chunks, 5]).qr().1),
+        ] {
+            let found = evaluate(&found).unwrap();
+            assert!(found.iter().any(|x| x.is_nan()), "{what} in chunks of {chunks}: {found}");
+        }
+        let error = evaluate(&x.cholesky()).unwrap_err().to_string();
+        assert!(error.contains("cholesky: the matrix is not positive definite"), "{error}");
+        let error = evaluate(&x.rechunk([chunks, 5]).svd().1).unwrap_err().to_string();
+        assert!(error.contains("no convergence"), "{error}");
+    }
+}
+
+/// Uneven, single and whole blocks, rows cut otherwise than columns: each is what one block makes of it, and the residual is small.
+#[test]
+fn random_matrices_in_random_blocks() {
+    let mut state = 1u64;
+    let mut random = move |n: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % n
+    };
+    for round in 0..15 {
+        let n = 1 + random(9) as usize;
+        let mut cut = || {
+            let mut chunks = Vec::new();
+            while chunks.iter().sum::<usize>() < n {
+                chunks.push((1 + random(4) as usize).min(n - chunks.iter().sum::<usize>()));
+            }
+            chunks
+        };
+        let chunks = Chunks::explicit([cut(), cut()]);
+        let width = 1 + round % 3;
+        let data = Array2::from_shape_fn((n, n), |(i, j)| random(1000) as f64 / 500.0 - 1.0 + if i == j { 4.0 * n as f64 } else { 0.0 });
+        let right = Array2::from_shape_fn((n, width), |_| random(1000) as f64 / 500.0 - 1.0);
+        let (x, one) = (Array::from_ndarray(data.clone(), chunks).unwrap(), Array::from_ndarray(data.clone(), n).unwrap());
+        let b = Array::from_ndarray(right.clone(), [1 + round % 4, 1]).unwrap();
+        near(&x.matmul(&x.solve(&b)), &b, 1e-12);
+        near(&x.inv(), &one.inv(), 1e-12);
+        near(&x.det().log(), &one.det().log(), 1e-12);
+        let (p, l, u) = x.lu();
+        near(&p.matmul(&l).matmul(&u), &one, 1e-12);
+        let symmetric = &x.matmul(&x.transpose([1, 0])) + 1.0;
+        let c = symmetric.cholesky();
+        near(&c.matmul(&c.transpose([1, 0])), &symmetric, 1e-12);
+        near(&x.tril(0).matmul(&x.tril(0).solve_triangular(&b, true)), &b, 1e-12);
+        near(&x.triu(0).matmul(&x.triu(0).solve_triangular(&b, false)), &b, 1e-12);
+    }
 }

@@ -187,7 +187,7 @@ fn choose_raises_wraps_or_clips() {
     let row: Vec<Array<i32>> = choices.iter().map(|choice| choice.slice(ndarray::s![..3])).collect();
     check(&choose(&inside, &row.iter().collect::<Vec<_>>(), Mode::Raise), array![10, 22, 36]);
     let error = choose(&index, &choices, Mode::Raise).compute_with(&Synchronous).unwrap_err().to_string();
-    assert!(error.contains("index -1") && error.contains("3 choices"), "{error}");
+    assert!(error.contains("index -1") && error.contains("there are 3"), "{error}");
     assert!(matches!(choose::<f64>(&index, &[], Mode::Clip).check(), Err(Error::Argument { operation: "choose", .. })));
 }
 

@@ -86,3 +86,36 @@ fn what_is_no_stack_is_refused_by_name() {
         assert!(error.contains("something is there that is no stack of npy files"), "{error}");
     }
 }
+
+#[test]
+fn several_runs_may_write_the_same_folder() {
+    let folder = Folder::new("npy stack", "several runs");
+    let path = folder.0.join("größe 3");
+    std::thread::scope(|scope| {
+        for number in 0..4 {
+            let path = &path;
+            scope.spawn(move || {
+                let x = Array::<i64>::full([6], number, 2).unwrap();
+                for _ in 0..25 {
+                    x.to_npy_stack(path, 0).compute_with(&Synchronous).unwrap();
+                }
+            });
+        }
+    });
+    // One of them was the last; all of what is there is its.
+    let found = evaluate(&Array::<i64>::from_npy_stack(&path).unwrap()).unwrap();
+    assert!(found.iter().all(|&x| x == found[[0]]));
+    assert_eq!(folder.names(), ["größe 3"]);
+}
+
+#[test]
+fn a_folder_that_cannot_have_its_name_leaves_what_was_there() {
+    let folder = Folder::new("npy stack", "no name");
+    let x = Array::<i64>::ones([6], 2).unwrap();
+    std::fs::write(folder.0.join("file"), "text").unwrap();
+    for path in ["file", "file/below"] {
+        assert!(x.to_npy_stack(folder.0.join(path), 0).compute_with(&Synchronous).is_err());
+    }
+    assert_eq!(std::fs::read_to_string(folder.0.join("file")).unwrap(), "text");
+    assert_eq!(folder.names(), ["file"]);
+}

@@ -115,6 +115,20 @@ impl Folder {
     fn path(&self, key: &StoreKey) -> PathBuf {
         self.0.join(key.as_str())
     }
+
+    /// Makes the folders on the way to one below this. Not this itself: where a run has failed it is taken away, and a task that is late must not bring it back.
+    fn folders(&self, folder: &Path) -> io::Result<()> {
+        let below = folder.strip_prefix(&self.0).expect("below the folder");
+        let mut at = self.0.clone();
+        for name in below {
+            at.push(name);
+            match fs::create_dir(&at) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
 }
 
 fn at(path: &Path) -> impl Fn(io::Error) -> StorageError {
@@ -169,7 +183,7 @@ impl WritableStorageTraits for Folder {
         let temporary = folder.join(format!(".arras-{}-{}.tmp", std::process::id(), WRITTEN.fetch_add(1, Ordering::Relaxed)));
         let write = || fs::write(&temporary, &bytes);
         let written = match write() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => fs::create_dir_all(folder).and_then(|()| write()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.folders(folder).and_then(|()| write()),
             written => written,
         };
         written.and_then(|()| fs::rename(&temporary, &path)).map_err(|error| {
@@ -306,7 +320,7 @@ impl Staged {
                     return Err(format!("{}: there is an array already: overwrite(true) replaces it", path.display()).into());
                 }
                 folder::replaceable(path, |path| is_array(path) && !is_group(path), "no Zarr array")?;
-                fs::create_dir_all(temporary).map_err(at_path(path))
+                folder::create(temporary).map_err(at_path(path))
             }
             #[cfg(feature = "cloud")]
             Staged::Objects { place, marker } => {
@@ -349,16 +363,10 @@ impl Staged {
         }
     }
 
-    /// Takes away what was written, and the folders on the way to it from `root` that are empty then.
-    pub(super) fn abort(&self, root: &Path) {
+    /// Takes away what was written.
+    pub(super) fn abort(&self) {
         match self {
-            Staged::Folder { temporary, path } => {
-                let _ = fs::remove_dir_all(temporary);
-                for folder in path.ancestors().skip(1).take_while(|folder| folder.starts_with(root)) {
-                    // Not if something is in it.
-                    let _ = fs::remove_dir(folder);
-                }
-            }
+            Staged::Folder { temporary, .. } => folder::abandon(temporary),
             #[cfg(feature = "cloud")]
             Staged::Objects { place, marker } => {
                 // Without the marker nothing there is ours.

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
-use arras_core::{BoxError, Inputs, Kernel, Layer, Token, Value};
+use arras_core::{BoxError, Token};
 use ndarray::{ArrayD, IxDyn, SliceInfoElem};
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
@@ -16,11 +16,11 @@ use super::metadata::dtype_of;
 use super::place::Place;
 use crate::array::Array;
 use crate::blocks::location::BlockLocation;
-use crate::engine::blockwise::{BlockOp, node, node_layer, value};
+use crate::engine::block::Block;
 use crate::engine::chunks::{Chunking, Chunks, even};
 use crate::engine::dtype::{DType, Element, with_dtype};
-use crate::engine::expr::Expr;
 use crate::error::{Error, Result};
+use crate::storage::source::{self, Source};
 
 /// A Zarr array as it is stored, of version 2 or 3: its description, now, and its elements, later.
 ///
@@ -202,8 +202,8 @@ impl Zarr {
             _ => by_shard,
         };
         // Chunks can change without a sign in the description, so two arrays of one place need not be the same.
-        let op = Read { place: self.place.clone(), description: self.description.clone(), token: Token::unique().bits() };
-        Ok(Array::of(|| Ok(node("from_zarr", T::DTYPE, chunks, op, &[]))))
+        let stored = Read { place: self.place.clone(), description: self.description.clone(), token: Token::unique().bits() };
+        Ok(source::read(stored, chunks))
     }
 }
 
@@ -217,11 +217,7 @@ fn chunk_lengths(shape: &ChunkShape) -> Result<Vec<usize>, String> {
 
 /// Whether chunks are cut only where others are.
 pub(super) fn aligned(chunks: &Chunking, stored: &Chunking) -> bool {
-    let cuts = |chunks: &[usize]| -> Vec<usize> { crate::engine::chunks::starts(chunks) };
-    chunks.axes().iter().zip(stored.axes()).all(|(own, stored)| {
-        let places = cuts(stored);
-        cuts(own).iter().all(|start| places.binary_search(start).is_ok())
-    })
+    chunks.starts().iter().zip(stored.starts()).all(|(own, stored)| own.iter().all(|start| stored.binary_search(start).is_ok()))
 }
 
 /// The stored chunks along each axis.
@@ -280,37 +276,16 @@ struct Read {
     token: u128,
 }
 
-impl BlockOp for Read {
-    fn layers(&self, expr: &Expr, inputs: &[Arc<Expr>]) -> Vec<Layer> {
-        let kernel = ReadKernel {
-            place: self.place.clone(),
-            description: self.description.clone(),
-            dtype: expr.dtype,
-            chunks: expr.chunks.clone(),
-            opened: Once::default(),
-        };
-        vec![node_layer(expr, inputs, kernel, |_, _| {})]
+impl Source for Read {
+    type Opened = Opened;
+    fn operation(&self) -> &str {
+        "from_zarr"
     }
-}
-
-#[derive(Serialize, Deserialize)]
-struct ReadKernel {
-    place: Place,
-    description: Description,
-    dtype: DType,
-    chunks: Chunking,
-    #[serde(skip)]
-    opened: Once,
-}
-
-impl Kernel for ReadKernel {
-    fn name(&self) -> Cow<'static, str> {
-        "from_zarr".into()
+    fn open(&self) -> Result<Opened, String> {
+        self.description.open(&self.place).map_err(|why| format!("{}: {why}", self.place))
     }
-    fn run(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
-        let opened = self.opened.get(|| self.description.open(&self.place)).map_err(|why| format!("{}: {why}", self.place))?;
-        let at = BlockLocation::of(&self.chunks, inputs.block());
-        with_dtype!(self.dtype, T => Ok(value(read_block::<T>(opened, &at, &self.place)?)))
+    fn read(&self, opened: &Opened, dtype: DType, _: &Chunking, at: &BlockLocation) -> Result<Block, BoxError> {
+        with_dtype!(dtype, T => Ok(T::into_block(read_block::<T>(opened, at, &self.place)?.into_shared())))
     }
 }
 

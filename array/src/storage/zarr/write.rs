@@ -15,7 +15,7 @@ use super::read::{Description, Once, Opened, Zarr, aligned, common, elements, op
 use crate::array::Array;
 use crate::blocks::location::BlockLocation;
 use crate::engine::block::Block;
-use crate::engine::chunks::{Chunking, Chunks, even, starts};
+use crate::engine::chunks::{Chunking, Chunks, even};
 use crate::engine::dtype::{Element, Scalar, with_dtype};
 use crate::error::{Error, Result};
 use crate::storage::sink::{ChunkSink, SinkArray};
@@ -271,7 +271,7 @@ impl ZarrSink {
                 return Err(self.error(format!("a region of shape {shape:?} from {start:?} on goes beyond shape {whole:?}")));
             };
             let stored = &existing.stored.axes()[axis];
-            let places: Vec<usize> = starts(stored).into_iter().chain([whole[axis]]).collect();
+            let places: Vec<usize> = existing.stored.starts()[axis].iter().copied().chain([whole[axis]]).collect();
             for at in [start[axis], end] {
                 if shape[axis] > 0 && places.binary_search(&at).is_err() {
                     let length = stored[0];
@@ -280,8 +280,7 @@ impl ZarrSink {
                     )));
                 }
             }
-            let inside =
-                starts(stored).iter().zip(stored).filter(|&(&at, _)| at >= start[axis] && at < end).map(|(_, &n)| n).collect::<Vec<_>>();
+            let inside = places.iter().zip(stored).filter(|&(&at, _)| at >= start[axis] && at < end).map(|(_, &n)| n).collect::<Vec<_>>();
             axes.push(if inside.is_empty() { vec![0] } else { inside });
         }
         Ok((existing, Chunking::new(axes)?))
@@ -379,7 +378,7 @@ impl ChunkSink for ZarrSink {
 
     fn abort(&self, array: &SinkArray) {
         if self.region.is_none() {
-            self.staged(array).abort(&self.root.path());
+            self.staged(array).abort();
         }
     }
 }
