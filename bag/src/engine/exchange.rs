@@ -143,11 +143,7 @@ pub(crate) enum Received<E> {
 /// The elements of the bucket that is input `i`.
 pub(crate) fn receive<E: Element>(inputs: &Inputs<'_>, i: usize) -> Result<Received<E>, BoxError> {
     let bucket = inputs.get::<Bucket<E>>(i)?;
-    let content = if inputs.is_last(i) {
-        bucket.content.lock().unwrap_or_else(PoisonError::into_inner).take()
-    } else {
-        bucket.content()
-    };
+    let content = if inputs.is_last(i) { bucket.content.lock().unwrap_or_else(PoisonError::into_inner).take() } else { bucket.content() };
     let content = content.ok_or(TAKEN)?;
     content.get::<Partition<E>>()?;
     Ok(match content.into_sole::<Partition<E>>() {

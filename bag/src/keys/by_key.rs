@@ -178,7 +178,10 @@ impl<T: Send + Sync + 'static> Bag<T> {
 }
 
 /// Counts elements that others read too: only those that are new are copied.
-fn count_shared<'a, T: Hash + Eq + Clone + 'a>(groups: &mut Groups<T, u64>, items: impl Iterator<Item = &'a T> + Clone) -> Result<(), Error> {
+fn count_shared<'a, T: Hash + Eq + Clone + 'a>(
+    groups: &mut Groups<T, u64>,
+    items: impl Iterator<Item = &'a T> + Clone,
+) -> Result<(), Error> {
     groups.look_for(items.clone())?;
     for (i, x) in items.enumerate() {
         match groups.found(i, x) {

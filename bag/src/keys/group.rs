@@ -39,11 +39,7 @@ impl<T: Element + Clone> Bag<T> {
 }
 
 impl<T: Send + Sync + Clone + 'static> Bag<T> {
-    fn grouped_by<Named, K, V>(
-        &self,
-        operation: &'static str,
-        pair: impl Fn(T) -> (K, V) + Send + Sync + 'static,
-    ) -> Bag<(K, Vec<V>)>
+    fn grouped_by<Named, K, V>(&self, operation: &'static str, pair: impl Fn(T) -> (K, V) + Send + Sync + 'static) -> Bag<(K, Vec<V>)>
     where
         Named: 'static,
         K: Element + Hash + Eq + Clone,

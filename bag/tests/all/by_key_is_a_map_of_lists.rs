@@ -46,10 +46,8 @@ fn combining_by_key() {
             );
             // Order within a key: text put together from first to last.
             let text = bag.combine_by_key(|x| format!("{x}"), |text, x| format!("{text} {x}"), |a, b| format!("{a} {b}"));
-            let expected: Vec<(u32, String)> = lists(&items)
-                .into_iter()
-                .map(|(key, list)| (key, list.iter().map(i64::to_string).collect::<Vec<_>>().join(" ")))
-                .collect();
+            let expected: Vec<(u32, String)> =
+                lists(&items).into_iter().map(|(key, list)| (key, list.iter().map(i64::to_string).collect::<Vec<_>>().join(" "))).collect();
             assert_eq!(sorted(computed(&text)), expected);
         }
     }

@@ -5,6 +5,7 @@ mod by_key_is_a_map_of_lists;
 mod combining_bags_and_partitions;
 mod each_method_is_its_iterator;
 mod equal_work_has_equal_names;
+mod exchanges_spill;
 mod groups_come_in_first_seen_order;
 mod nothing_runs_early;
 mod portable_runs_travel;
