@@ -9,6 +9,7 @@ mod combining_bags_and_partitions;
 mod compressed_files;
 mod each_method_is_its_iterator;
 mod equal_work_has_equal_names;
+mod exchanges_spill;
 mod groups_come_in_first_seen_order;
 mod more_steps_are_their_iterators;
 mod nothing_runs_early;

@@ -144,3 +144,52 @@ fn captures_that_are_spelled_out_travel() {
     let quantiles = bag.approx_quantiles(&[1.0]);
     assert_eq!(computed_abroad(&quantiles.graph().unwrap(), &quantiles.key()).get::<Vec<f64>>().unwrap(), &[27.0]);
 }
+
+#[test]
+fn exchanges_travel_with_their_closures() {
+    let pairs = Bag::from_sequence((0..100u64).map(|i| (i % 7, i)), 3);
+    let others = pairs.map(|(key, x)| (key + 3, x.to_string()));
+    let all = |bag: &dyn Fn() -> (Graph, Vec<arras_core::Key>)| {
+        let (graph, keys) = bag();
+        keys.iter().map(|key| computed_abroad(&graph, key)).collect::<Vec<Value>>()
+    };
+    macro_rules! travels {
+        ($($bag:expr),* $(,)?) => { $({
+            let bag = $bag;
+            let values = all(&|| (bag.graph().unwrap(), Collection::keys(&bag)));
+            assert_eq!(bag.finish(values).unwrap(), arras_core::evaluate(&bag).unwrap(), "{bag}");
+        })* };
+    }
+    travels!(
+        pairs.reduce_by_key(|a, b| a + b),
+        pairs.fold_by_key(1, |a, b| a ^ b),
+        pairs.aggregate_by_key(0u8, |n, _| n + 1, |a, b| a + b),
+        pairs.combine_by_key(|x| vec![x], |list, x| [list, vec![x]].concat(), |a, b| [a, b].concat()),
+        pairs.count_by_key(),
+        pairs.group_by_key(),
+        pairs.group_by(|x| x.1 % 5),
+        pairs.join(&others),
+        pairs.full_join(&others),
+        pairs.cogroup(&others),
+        pairs.cogroup3(&others, &pairs),
+        pairs.subtract_by_key(&others),
+        pairs.distinct(),
+        pairs.distinct_by(|x| x.1 % 3),
+        pairs.intersection(&pairs),
+        pairs.subtract(&pairs.filter(|x| x.0 > 3)),
+        pairs.sort_by_key(),
+        pairs.sort_by(|x| x.1 % 11),
+        pairs.sort_with(|a, b| b.1.cmp(&a.1)),
+        pairs.partition_by(2, |key| usize::from(*key > 3)),
+        pairs.partition_by_key(4),
+        pairs.map_values(|x| x + 1).keys(),
+        pairs.frequencies(),
+        Bag::from_sequence(["b", "a", "b"], 3).map(|x| (*x, 1)).reduce_by_key(|a, b| a + b),
+    );
+    let map = pairs.collect_as_map();
+    let value = computed_abroad(&map.graph().unwrap(), &map.key());
+    assert_eq!(value.get::<rustc_hash::FxHashMap<u64, u64>>().unwrap(), &arras_core::evaluate(&map).unwrap());
+    let found = pairs.lookup(3);
+    let value = computed_abroad(&found.graph().unwrap(), &found.key());
+    assert_eq!(value.get::<Vec<u64>>().unwrap(), &arras_core::evaluate(&found).unwrap());
+}
