@@ -102,7 +102,9 @@ pub enum Error {
         expected: &'static str,
     },
     /// Two bags that do not have the same number of partitions. Raised at build.
-    #[error("{operation}: a bag of {left} partitions and one of {right} have no partitions to pair: `repartition` or `coalesce` one of them")]
+    #[error(
+        "{operation}: a bag of {left} partitions and one of {right} have no partitions to pair: `repartition` or `coalesce` one of them"
+    )]
     UnequalPartitions {
         /// The method.
         operation: &'static str,

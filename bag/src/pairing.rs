@@ -102,7 +102,9 @@ impl<T: Element + Clone> Bag<T> {
         if left != right && self.segments().is_ok() && other.segments().is_ok() {
             return Bag::failed(Error::UnequalPartitions { operation, left, right });
         }
-        self.paired(operation, other, open, |left, right| left.iter().zip(right).map(|(left, right)| vec![left.clone(), right.clone()]).collect())
+        self.paired(operation, other, open, |left, right| {
+            left.iter().zip(right).map(|(left, right)| vec![left.clone(), right.clone()]).collect()
+        })
     }
 
     /// A bag whose partitions open one partition of each bag.

@@ -97,7 +97,7 @@ impl<T: Element + Clone> Bag<T> {
         for before in self.segments().unwrap_or_default() {
             let open = open(start as u32);
             let name = open.short_name();
-            let shown = if name == "fn" { operation.to_owned() } else { format!("{operation}({name})") };
+            let shown = if name.starts_with("fn(") { operation.to_owned() } else { format!("{operation}({name})") };
             let label = format!("{} → {shown}", self.stories());
             let name = lowered.places[start].0.clone();
             start += before.base.n_partitions() as usize;

@@ -109,9 +109,12 @@ impl<T: Send + Sync + 'static> Bag<T> {
             |(draws, low, high), inputs, rest| {
                 {
                     let mut batch = lock::<Batch<T>>(inputs.value(0))?;
-                    rest.progress.with_state(|| Ok(draws.stream(inputs)), |stream: &mut ChaCha8Rng| {
-                        batch.retain(|_| (*low..*high).contains(&unit(stream)));
-                    })?;
+                    rest.progress.with_state(
+                        || Ok(draws.stream(inputs)),
+                        |stream: &mut ChaCha8Rng| {
+                            batch.retain(|_| (*low..*high).contains(&unit(stream)));
+                        },
+                    )?;
                     std::mem::swap(&mut *batch, &mut *lock::<Batch<T>>(inputs.value(1))?);
                 }
                 rest.push()
@@ -150,9 +153,12 @@ impl<T: Send + Sync + 'static> Bag<T> {
                 let batch = lock::<Batch<T>>(inputs.value(0))?;
                 let poisson = if *fraction > 0.0 { Some(Poisson::new(*fraction)?) } else { None };
                 let mut times = Vec::with_capacity(batch.len());
-                rest.progress.with_state(|| Ok(draws.stream(inputs)), |stream: &mut ChaCha8Rng| {
-                    times.extend(batch.items().map(|_| poisson.map_or(0, |poisson| poisson.sample(stream) as usize)));
-                })?;
+                rest.progress.with_state(
+                    || Ok(draws.stream(inputs)),
+                    |stream: &mut ChaCha8Rng| {
+                        times.extend(batch.items().map(|_| poisson.map_or(0, |poisson| poisson.sample(stream) as usize)));
+                    },
+                )?;
                 let copies = batch.items().zip(&times).map(|(x, &n)| Ok(std::iter::repeat_n(x, n).cloned()));
                 expand(inputs.value(1), rest, batch.len(), copies)
             },

@@ -46,9 +46,6 @@ where
     /// # Ok::<(), arras_core::Error>(())
     /// ```
     pub fn unzip(&self) -> (Bag<A>, Bag<B>) {
-        (
-            self.mapped::<fn(A), _, _>("unzip", (), |(), (a, _)| a.clone()),
-            self.mapped::<fn(B), _, _>("unzip", (), |(), (_, b)| b.clone()),
-        )
+        (self.mapped::<fn(A), _, _>("unzip", (), |(), (a, _)| a.clone()), self.mapped::<fn(B), _, _>("unzip", (), |(), (_, b)| b.clone()))
     }
 }

@@ -55,7 +55,11 @@ fn a_sample_with_replacement_repeats_elements() {
         for fraction in [0.0, 0.2, 3.0] {
             let sample = computed(&bag.sample_with_replacement(fraction, 3));
             let expected = 10_000.0 * fraction;
-            assert!(sample.is_sorted() && (sample.len() as f64 - expected).abs() <= 5.0 * expected.sqrt(), "{} of {expected}", sample.len());
+            assert!(
+                sample.is_sorted() && (sample.len() as f64 - expected).abs() <= 5.0 * expected.sqrt(),
+                "{} of {expected}",
+                sample.len()
+            );
         }
         // As often as Poisson says: e^-1 are left out.
         let mut kept = computed(&bag.sample_with_replacement(1.0, 3));

@@ -51,7 +51,8 @@ fn too_few_numbers_are_typed_errors() {
 #[test]
 fn arguments_that_cannot_be_are_refused_before_anything_runs() {
     let bag = Bag::range(0..10, 3).map(|_| -> i32 { panic!("ran") });
-    let argument = |error: arras_core::Error| assert!(matches!(error.find(), Some(Error::Argument { operation: "histogram", .. })), "{error}");
+    let argument =
+        |error: arras_core::Error| assert!(matches!(error.find(), Some(Error::Argument { operation: "histogram", .. })), "{error}");
     argument(bag.histogram(0).graph().unwrap_err());
     argument(bag.histogram([1.0]).graph().unwrap_err());
     argument(bag.histogram([1.0, 1.0]).graph().unwrap_err());

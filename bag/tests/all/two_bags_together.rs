@@ -12,7 +12,10 @@ fn zip_pairs_what_has_the_same_place() {
             let texts = bag.map(|x| format!("{x}!"));
             let expected: Vec<(usize, String)> = items.clone().map(|x| (x, format!("{x}!"))).collect();
             assert_eq!(computed(&bag.zip(&texts)), expected);
-            assert_eq!(computed(&bag.zip(&texts).filter(|(x, _)| x % 2 == 0).take(9)), expected.into_iter().step_by(2).take(9).collect::<Vec<_>>());
+            assert_eq!(
+                computed(&bag.zip(&texts).filter(|(x, _)| x % 2 == 0).take(9)),
+                expected.into_iter().step_by(2).take(9).collect::<Vec<_>>()
+            );
             assert_eq!(computed(&bag.zip(&bag).starmap(|a, b| a + b)), items.map(|x| 2 * x).collect::<Vec<_>>());
         }
     }
@@ -31,7 +34,8 @@ fn zips_of_unequal_partitions_are_errors() {
     let error = evaluate(&bag.zip(&bag.filter(|x| *x != 5))).unwrap_err();
     assert!(matches!(error.find(), Some(Error::UnequalLengths { partition: 1, left: 3, right: 2, .. })), "{error}");
     let broken = Bag::range(0..10, 0);
-    for error in [bag.zip(&broken).graph().unwrap_err(), broken.zip(&bag).graph().unwrap_err(), broken.cartesian(&bag).graph().unwrap_err()] {
+    for error in [bag.zip(&broken).graph().unwrap_err(), broken.zip(&bag).graph().unwrap_err(), broken.cartesian(&bag).graph().unwrap_err()]
+    {
         assert!(matches!(error.find(), Some(Error::ZeroPartitions { .. })), "{error}");
     }
 }
@@ -94,7 +98,10 @@ fn repartition_keeps_order() {
             assert!(most - least <= 1000 / after + 1, "{before} → {after}: {least} to {most}");
         }
     }
-    assert!(matches!(Bag::range(0..3, 1).repartition(0).graph().unwrap_err().find(), Some(Error::ZeroPartitions { operation: "repartition" })));
+    assert!(matches!(
+        Bag::range(0..3, 1).repartition(0).graph().unwrap_err().find(),
+        Some(Error::ZeroPartitions { operation: "repartition" })
+    ));
     let bag = Bag::range(0..100, 2);
     assert_eq!(bag.repartition(5).keys(), bag.repartition(5).keys());
     assert_ne!(bag.repartition(5).keys(), bag.repartition(6).keys());
