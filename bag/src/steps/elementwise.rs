@@ -347,9 +347,13 @@ where
         let rest = rest(inputs)?;
         Ok(rest.answer(push(environment, inputs, rest)?))
     });
-    let name = push.short_name();
-    let label = if name.starts_with("fn(") { operation.to_owned() } else { format!("{operation}({name})") };
+    let label = label(operation, &push);
     Step { push, slot: slot::<Out>(), label }
+}
+
+/// The operation, with the name of the user's function if there is one: a pointer's type stands for none.
+pub(crate) fn label(operation: &str, func: &Func) -> String {
+    if func.name().starts_with("fn(") { operation.to_owned() } else { format!("{operation}({})", func.short_name()) }
 }
 
 /// Sends all items of the groups that a batch of `n` elements gives to the rest of the run, in batches.
