@@ -10,7 +10,7 @@ use crate::engine::batch::{Batch, lock};
 use crate::engine::run::{Cursor, cursor_value};
 use crate::error::Error;
 use crate::partition::{Element, Partition};
-use crate::steps::elementwise::Environment;
+use crate::steps::elementwise::{Environment, label};
 
 impl<T: Element + Clone> Bag<T> {
     /// All that `function` makes of each partition, which it sees whole.
@@ -96,12 +96,10 @@ impl<T: Element + Clone> Bag<T> {
         let mut start = 0;
         for before in self.segments().unwrap_or_default() {
             let open = open(start as u32);
-            let name = open.short_name();
-            let shown = if name == "fn" { operation.to_owned() } else { format!("{operation}({name})") };
-            let label = format!("{} → {shown}", self.stories());
+            let story = format!("{} → {}", self.stories(), label(operation, &open));
             let name = lowered.places[start].0.clone();
             start += before.base.n_partitions() as usize;
-            let base = Base::of_layer(lowered.graph.clone(), name, before.base.n_partitions(), label);
+            let base = Base::of_layer(lowered.graph.clone(), name, before.base.n_partitions(), story);
             segments.push(Segment::of_open::<R>(base, open));
         }
         Bag::new(segments)

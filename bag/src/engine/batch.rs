@@ -14,7 +14,7 @@ use arras_core::{BoxError, Func, Opaque, Value};
 use crate::partition::Partition;
 
 /// Elements that go through a step at a time: enough to hide the cost of a call, few enough to stay in the first levels of the cache.
-pub(crate) const BATCH: usize = 512;
+pub(crate) const BATCH: usize = 1024;
 
 /// Elements on their way from one step to the next.
 pub(crate) enum Batch<T> {
@@ -67,6 +67,7 @@ impl<T: Send + Sync + 'static> Batch<T> {
     }
 
     /// Keeps the elements for which `keep` says so.
+    #[inline(always)]
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
         match self {
             Batch::Owned(items) => items.retain(keep),
@@ -113,6 +114,8 @@ impl<'a, T> Iterator for Items<'a, T> {
             Items::Kept(_, kept) => kept.size_hint(),
         }
     }
+    // Inlined, or what a closure counts would be written to memory once an element.
+    #[inline(always)]
     fn fold<B, F: FnMut(B, &'a T) -> B>(self, initial: B, mut fold: F) -> B {
         match self {
             Items::All(items) => items.fold(initial, fold),

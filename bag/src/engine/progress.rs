@@ -50,6 +50,7 @@ impl Progress {
     }
 
     /// Runs `body`, which goes through the `n` elements of a batch and counts those that it is through with.
+    #[inline(always)]
     pub(crate) fn watched<R>(&self, n: usize, body: impl FnOnce(&mut usize) -> R) -> R {
         struct Guard<'a> {
             progress: &'a Progress,
@@ -65,6 +66,24 @@ impl Progress {
         std::mem::forget(guard);
         self.seen.store(self.seen() + n as u64, Relaxed);
         result
+    }
+
+    /// Runs `body`, which makes one item of each of the `n` elements of a batch and puts it at the end of `out`, empty before: so these need not be counted.
+    #[inline(always)]
+    pub(crate) fn watched_into<R>(&self, n: usize, out: &mut Vec<R>, body: impl FnOnce(&mut Vec<R>)) {
+        struct Guard<'a, R> {
+            progress: &'a Progress,
+            out: &'a mut Vec<R>,
+        }
+        impl<R> Drop for Guard<'_, R> {
+            fn drop(&mut self) {
+                self.progress.broken_at.store(self.progress.seen() + self.out.len() as u64, Relaxed);
+            }
+        }
+        let guard = Guard { progress: self, out };
+        body(&mut *guard.out);
+        std::mem::forget(guard);
+        self.seen.store(self.seen() + n as u64, Relaxed);
     }
 
     /// Elements that the step is through with, before the present batch.

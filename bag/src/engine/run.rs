@@ -93,6 +93,8 @@ pub(crate) struct Rest {
     next: Option<Next>,
     /// What the step reads besides elements.
     reads: Vec<Value>,
+    /// No and yes, made once a run.
+    answers: [Value; 2],
     /// How far the step is.
     pub(crate) progress: Progress,
 }
@@ -123,6 +125,11 @@ impl Rest {
     /// Sends what is in the slot on its way. False if no more is wanted. The slot must not be locked.
     pub(crate) fn push(&self) -> Result<bool, BoxError> {
         self.next.as_ref().ok_or("nothing comes after a sink")?.push()
+    }
+
+    /// Whether the step or the sink wants more, as a value.
+    pub(crate) fn answer(&self, wants_more: bool) -> Value {
+        self.answers[usize::from(wants_more)].clone()
     }
 
     /// A value that the step reads besides elements, of those that [`Bag::with_steps`](crate::Bag::with_steps) gave it.
@@ -175,7 +182,7 @@ impl Kernel for Run {
 }
 
 impl Run {
-    /// Streams the partition through all steps. What is in `stages` is for whoever wants to know where it stopped.
+    /// Streams the partition through all steps. Leaves the sink's and the steps' rests in `stages`, last first, for whoever wants to know where it stopped.
     fn stream(&self, inputs: &Inputs<'_>, stages: &mut Vec<Value>) -> Result<Value, BoxError> {
         let block = inputs.block();
         let nothing = Inputs::new(&[], block);
@@ -191,8 +198,9 @@ impl Run {
         for step in &self.steps {
             slots.push(step.slot.call(&nothing)?);
         }
+        let answers = [false, true].map(Value::new);
         let mut stage = |next: Option<Next>, reads: Vec<Value>| {
-            let rest = Value::new(Opaque(Rest { next, reads, progress: Progress::default() }));
+            let rest = Value::new(Opaque(Rest { next, reads, answers: answers.clone(), progress: Progress::default() }));
             stages.push(rest.clone());
             rest
         };
@@ -215,6 +223,7 @@ impl Run {
                 limit = (2 * limit).min(BATCH);
             }
         }
+        stages[0].get::<Opaque<Rest>>()?.0.progress.enter();
         self.sink.close.call(&Inputs::new(&[&state], block))
     }
 }

@@ -17,7 +17,7 @@ use crate::engine::batch::{BATCH, Batch, cell, lock};
 use crate::engine::exchange::{Bucket, Buckets, Exchanged, count, exchange, receive};
 use crate::engine::groups::{Groups, bucket_of};
 use crate::engine::numbers::Numbers;
-use crate::engine::run::Sink;
+use crate::engine::run::{Sink, rest};
 use crate::error::Error;
 use crate::keys::combine::fold_into;
 use crate::partition::{Element, Partition};
@@ -64,17 +64,22 @@ impl<T: Send + Sync + 'static> Bag<T> {
                 let State { groups, initial, keys, .. } = &mut *lock::<State<K, A>>(inputs.value(1))?;
                 // The spare value lies in a group's place while the group's own is in the hands of `step`.
                 let mut spare = initial.clone();
-                keys.extend(batch.items().map(&key));
+                let progress = &rest(inputs)?.progress;
+                // Counted when they are folded.
+                progress.watched_into(0, keys, |keys| keys.extend(batch.items().map(&key)));
                 groups.look_for(keys.iter())?;
-                for (i, (key, x)) in keys.drain(..).zip(batch.items()).enumerate() {
-                    match groups.found(i, &key) {
-                        Some(folded) => {
-                            let acc = replace(folded, spare);
-                            spare = replace(folded, step(acc, x));
+                progress.watched(batch.len(), |done| {
+                    for (i, (key, x)) in keys.drain(..).zip(batch.items()).enumerate() {
+                        match groups.found(i, &key) {
+                            Some(folded) => {
+                                let acc = replace(folded, spare);
+                                spare = replace(folded, step(acc, x));
+                            }
+                            None => groups.insert_new(i, key, step(initial.clone(), x)),
                         }
-                        None => groups.insert_new(i, key, step(initial.clone(), x)),
+                        *done += 1;
                     }
-                }
+                });
                 Ok(Value::new(true))
             }),
             close: Func::erased::<State<K, A>, _>(|inputs: &Inputs<'_>| {

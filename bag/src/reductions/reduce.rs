@@ -383,8 +383,9 @@ where
     let batch = lock::<Batch<T>>(inputs.value(0))?;
     let mut state = lock::<Option<A>>(inputs.value(1))?;
     let acc = state.take().expect("put back after each batch");
-    *state = Some(rest(inputs)?.progress.watched(batch.len(), |done| fold(acc, batch.items(), done)));
-    Ok(Value::new(true))
+    let rest = rest(inputs)?;
+    *state = Some(rest.progress.watched(batch.len(), |done| fold(acc, batch.items(), done)));
+    Ok(rest.answer(true))
 }
 
 pub(crate) fn close<A: Send + 'static>(inputs: &Inputs<'_>) -> Result<A, BoxError> {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::bag::{Bag, Place, ReadingStep};
-use crate::engine::batch::{BATCH, Batch, lock, slot};
+use crate::engine::batch::{BATCH, Batch, Items, lock, slot};
 use crate::engine::run::{Rest, Step, rest};
 use crate::partition::{Element, Partition};
 
@@ -67,16 +67,9 @@ impl<T: Send + Sync + 'static> Bag<T> {
                 let mut out = lock::<Batch<R>>(inputs.value(1))?;
                 let out = out.owned();
                 out.clear();
-                rest.progress.watched(batch.len(), |done| {
-                    let one = |x| {
-                        let made = function(environment, x);
-                        *done += 1;
-                        made
-                    };
-                    match &*batch {
-                        Batch::Owned(items) => out.extend(items.iter().map(one)),
-                        shared => out.extend(shared.items().map(one)),
-                    }
+                rest.progress.watched_into(batch.len(), out, |out| match batch.items() {
+                    Items::All(items) => out.extend(items.map(|x| function(environment, x))),
+                    Items::Kept(items, kept) => out.extend(kept.map(|i| function(environment, &items[*i as usize]))),
                 });
             }
             rest.push()
@@ -351,11 +344,16 @@ where
     Out: Send + Sync + 'static,
 {
     let push = Func::erased_with::<Named, E, _>(environment, move |environment: &E, inputs: &Inputs<'_>| {
-        Ok(Value::new(push(environment, inputs, rest(inputs)?)?))
+        let rest = rest(inputs)?;
+        Ok(rest.answer(push(environment, inputs, rest)?))
     });
-    let name = push.short_name();
-    let label = if name == "fn" { operation.to_owned() } else { format!("{operation}({name})") };
+    let label = label(operation, &push);
     Step { push, slot: slot::<Out>(), label }
+}
+
+/// The operation, with the name of the user's function if there is one: a pointer's type stands for none.
+pub(crate) fn label(operation: &str, func: &Func) -> String {
+    if func.name().starts_with("fn(") { operation.to_owned() } else { format!("{operation}({})", func.short_name()) }
 }
 
 /// Sends all items of the groups that a batch of `n` elements gives to the rest of the run, in batches.

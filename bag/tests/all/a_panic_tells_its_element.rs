@@ -32,7 +32,7 @@ fn each_step_tells_where_it_was() {
     // Elements 0..3000 in three partitions; 2715 is number 715 of the last, and past the first batch.
     let held = Bag::from_sequence(0..3000u64, 3);
     let made = Bag::range(0..3000u64, 3);
-    for bag in [held.clone(), made, held.map(|x| x + 0), held.filter(|_| true), held.flat_map(|x| [*x])] {
+    for bag in [held.clone(), made, held.map(|x| *x), held.filter(|_| true), held.flat_map(|x| [*x])] {
         let at = |element| (2, Some(element));
         let place = |(step, partition, element): (String, u32, Option<u64>), operation: &str| {
             assert!(step.starts_with(operation), "{step} is no {operation}");
@@ -50,6 +50,13 @@ fn each_step_tells_where_it_was() {
         assert_eq!(place(broken(&bag.all(|x| not(*x, 2715) < 5000)), "all"), at(715));
         assert_eq!(place(broken(&bag.scan(0, |_, x| not(*x, 2715))), "scan"), at(715));
         assert_eq!(place(broken(&bag.accumulate(|_, x| not(*x, 2715))), "accumulate"), at(715));
+        assert_eq!(place(broken(&bag.foldby(|x| not(*x, 2715) % 2, 0, |n, _| n + 1, |a, b| a + b)), "foldby"), at(715));
+        assert_eq!(place(broken(&bag.foldby(|x| x % 2, 0, |n, x| n + not(*x, 2715), |a, b| a + b)), "foldby"), at(715));
+        assert_eq!(
+            place(broken(&bag.topk_by(3, |a, b| not(*a, 2715).cmp(&not(*b, 2715)))), "topk_by"),
+            (2, None),
+            "at the end, when all are sorted"
+        );
         // Counted in what the step was given, not in what the partition held.
         assert_eq!(place(broken(&bag.filter(|x| x % 5 == 0).map(|x| not(*x, 2715))), "map("), at(143));
         assert_eq!(place(broken(&bag.map(|x| x + 1).filter(|x| x % 5 == 0).filter(|x| not(*x, 2715) > 5)), "filter("), at(142));

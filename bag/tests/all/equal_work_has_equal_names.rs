@@ -47,6 +47,8 @@ fn names_tell_the_operation() {
     assert_eq!(bag.sum().key().name().operation(), "sum");
     assert_eq!(bag.frequencies().name().unwrap().operation(), "frequencies");
     assert_eq!(bag.map(double).to_string(), "Bag<i64>(10 partitions: from_sequence → map(double))");
+    let texts = bag.map(|x| vec![x.to_string()]).flatten().enumerate();
+    assert!(texts.to_string().ends_with("→ flatten → enumerate)"), "{texts}");
 }
 
 #[test]
