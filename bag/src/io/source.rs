@@ -70,6 +70,11 @@ impl Source {
         tokenizer.text(self.version.as_deref().unwrap_or_default());
     }
 
+    /// Whether it comes from a server of which nobody knows whether it hands out parts of files.
+    pub(crate) fn is_web(&self) -> bool {
+        as_url(&self.path).is_some_and(|url| url.starts_with("http://") || url.starts_with("https://"))
+    }
+
     /// How the name says it is compressed.
     pub(crate) fn codec(&self) -> Codec {
         Codec::of_path(&self.path)

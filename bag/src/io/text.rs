@@ -58,7 +58,8 @@ impl TextParts {
         match self.cut {
             Cut::Default => {
                 for source in sources {
-                    let nbytes = if source.codec() == Codec::Plain && may_be_cut.is_ok() { BLOCKSIZE } else { u64::MAX };
+                    let is_cut = source.codec() == Codec::Plain && may_be_cut.is_ok() && !source.is_web();
+                    let nbytes = if is_cut { BLOCKSIZE } else { u64::MAX };
                     partitions.extend(Part::cut(source, nbytes).into_iter().map(|part| vec![part]));
                 }
             }
@@ -262,7 +263,7 @@ impl Bag<String> {
     /// servers cannot list, so patterns do not work there.
     ///
     /// A partition is a file, or 64 MiB of a larger one (see [`ReadText::blocksize`]). Files whose names end in `.gz`, `.bz2`, `.lz4`, and with the features `xz` and `zstd` in `.xz` and `.zst`, are
-    /// decompressed, and are one partition each. The files are looked at now, and read when the bag is computed, in pieces of 256 KiB: the text is never held whole, but for a line.
+    /// decompressed, and are one partition each; so are files of web servers, as not all of those hand out parts. The files are looked at now, and read when the bag is computed, in pieces of 256 KiB: the text is never held whole, but for a line.
     /// The order of the lines is kept. A byte-order mark at the start is left out.
     ///
     /// # Errors

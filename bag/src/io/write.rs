@@ -8,6 +8,7 @@
 //! Object stores have no names to change: there an object comes into being, whole, when its partition ends, and is deleted if the run fails.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -140,6 +141,16 @@ fn join(folder: &Path, name: &str) -> PathBuf {
     }
 }
 
+/// The last part of a path, or of a URL, where percent signs stand for other characters.
+fn decoded_name(path: &Path) -> String {
+    let name = path.to_string_lossy();
+    let name = name.rsplit('/').next().unwrap_or_default();
+    match as_url(path) {
+        Some(_) => percent_encoding::percent_decode_str(name).decode_utf8_lossy().into_owned(),
+        None => name.to_owned(),
+    }
+}
+
 impl Plan {
     fn new<F: FileFormat>(to: &WriteFiles, n: usize) -> Result<Plan, Error> {
         let target = if as_url(&to.target).is_some() { to.target.clone() } else { local_path(&to.target) };
@@ -184,31 +195,32 @@ impl Plan {
 
     /// The files that the target has already: those that will be written, and others that would be taken for a partition of the bag.
     fn existing(&self) -> Result<Vec<PathBuf>, Error> {
-        let found: Vec<PathBuf> = match as_url(&self.folder) {
+        let names: BTreeSet<String> = match as_url(&self.folder) {
             #[cfg(feature = "cloud")]
             Some(url) => {
                 use crate::io::source::remote::store_error;
                 let listed = arras_store::Object::open(url).and_then(|folder| folder.list_folder());
-                let listed = listed.map_err(|error| store_error(url, error))?;
-                listed.iter().filter_map(|look| look.url.rsplit('/').next()).map(|name| join(&self.folder, name)).collect()
+                listed.map_err(|error| store_error(url, error))?.iter().map(|look| decoded_name(Path::new(&look.url))).collect()
             }
             _ => match fs::read_dir(&self.folder) {
                 Ok(entries) => {
-                    let paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>();
-                    paths.map_err(|error| io_error(&self.folder, error))?
+                    let names = entries.map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()));
+                    names.collect::<io::Result<_>>().map_err(|error| io_error(&self.folder, error))?
                 }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeSet::new(),
                 Err(error) => return Err(io_error(&self.folder, error)),
             },
         };
-        let ours: std::collections::BTreeSet<&Path> = self.files.iter().map(PathBuf::as_path).collect();
-        let is_part = |path: &Path| -> bool {
-            let name = path.file_name().and_then(|name| name.to_str());
-            let number = name.zip(self.own.as_ref()).and_then(|(name, ending)| name.strip_prefix("part-")?.strip_suffix(ending.as_str()));
-            number.is_some_and(|number| number.len() >= 5 && number.bytes().all(|digit| digit.is_ascii_digit()))
-        };
-        let mut existing: Vec<PathBuf> = found.into_iter().filter(|path| ours.contains(path.as_path()) || is_part(path)).collect();
+        let mut existing: Vec<PathBuf> = self.files.iter().filter(|path| names.contains(&decoded_name(path))).cloned().collect();
+        if let Some(ending) = &self.own {
+            let is_part = |name: &&String| -> bool {
+                let number = name.strip_prefix("part-").and_then(|name| name.strip_suffix(ending.as_str()));
+                number.is_some_and(|number| number.len() >= 5 && number.bytes().all(|digit| digit.is_ascii_digit()))
+            };
+            existing.extend(names.iter().filter(is_part).map(|name| join(&self.folder, name)));
+        }
         existing.sort();
+        existing.dedup();
         Ok(existing)
     }
 
@@ -253,7 +265,8 @@ impl Plan {
                 }
             }
         }
-        for path in stale.iter().filter(|path| !self.files.contains(path)) {
+        let ours: BTreeSet<&PathBuf> = self.files.iter().collect();
+        for path in stale.iter().filter(|path| !ours.contains(path)) {
             match as_url(path) {
                 #[cfg(feature = "cloud")]
                 Some(url) => {

@@ -262,7 +262,10 @@ impl Case {
             }
             Case::Group => {
                 let groups = Bag::range(0..n, N_PARTITIONS).map(move |&i| (scatter(i) % (n / 50), i)).group_by_key();
-                let (keys, values) = groups.map(|(_, values)| values.len() as u64).fold((0u64, 0u64), |(k, v), n| (k + 1, v + n), |a, b| (a.0 + b.0, a.1 + b.1)).compute_with(threads)?;
+                let (keys, values) = groups
+                    .map(|(_, values)| values.len() as u64)
+                    .fold((0u64, 0u64), |(k, v), n| (k + 1, v + n), |a, b| (a.0 + b.0, a.1 + b.1))
+                    .compute_with(threads)?;
                 assert_eq!((keys, values), (n / 50, n));
             }
             Case::Join => {
@@ -302,6 +305,8 @@ fn pairs_under_limit(setting: &Setting, case: Case) -> Result<Contest> {
             Ok(seconds)
         }),
         peer: None,
-        detail: Box::new(move |_, _| Ok(format!("{}: {n} pairs under a limit of 1 GiB", bar(peak_gib.get(), " GiB resident at most", ..=1.3)))),
+        detail: Box::new(move |_, _| {
+            Ok(format!("{}: {n} pairs under a limit of 1 GiB", bar(peak_gib.get(), " GiB resident at most", ..=1.3)))
+        }),
     })
 }

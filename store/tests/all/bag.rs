@@ -102,6 +102,15 @@ fn with_a_server() {
     short.to_textfiles(WriteFiles::to("s3://bucket/out").overwrite()).compute_with(&threads).unwrap();
     assert_eq!(read("s3://bucket/out/*"), ["a"]);
 
+    for name in ["with space", "with%20space", "100%25"] {
+        let target = format!("s3://bucket/odd/{name}-*.txt");
+        let paths = short.to_textfiles(WriteFiles::to(&target).overwrite()).compute_with(&threads).unwrap();
+        assert_eq!(read(paths[0].to_str().unwrap()), ["a"], "{name}");
+        let error = short.to_textfiles(&target).compute_with(&threads).unwrap_err();
+        assert!(matches!(error.find(), Some(Error::Exists { .. })), "{error}");
+    }
+    assert_eq!(files(&bucket.join("odd")), ["100%-0.txt", "with space-0.txt"]);
+
     // A run that fails leaves nothing.
     for _ in 0..3 {
         let bad = Bag::from_sequence(0..3_000, 3).map(|x| (10 / (x - 2_500)).to_string());
