@@ -72,13 +72,8 @@ fn reads_of_parts_and_records_travel() {
     let path = folder.path().join("a.txt");
     std::fs::write(&path, "1\n2\nx\n4\n").unwrap();
     let text = ReadText::new(&path).blocksize(3).encoding("latin1").read().unwrap();
-<<<<<<< HEAD
     let keys = text.keys();
     let lines = keys.iter().map(|key| computed_abroad(&text.graph().unwrap(), key).get::<Partition<String>>().unwrap().0.clone());
-=======
-    let lines =
-        text.keys().into_iter().map(|key| computed_abroad(&text.graph().unwrap(), &key).get::<Partition<String>>().unwrap().0.clone());
->>>>>>> bagio
     assert_eq!(lines.collect::<Vec<_>>().concat(), ["1", "2", "x", "4"]);
     let (json, bad) = ReadJsonLines::new(&path).read_counted::<u64>().unwrap();
     let value = computed_abroad(&json.graph().unwrap(), &json.keys()[0]);
