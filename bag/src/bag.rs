@@ -75,6 +75,8 @@ pub(crate) struct Segment {
     pub(crate) token: Token,
     /// Whether the base's values are partitions, so that there is nothing to run until there are steps.
     pub(crate) ready: bool,
+    /// Whether its elements are pairs, and each is in the partition that the hash of its key names.
+    pub(crate) hashed: bool,
 }
 
 /// The values that a bag's tasks make: a graph, and where they are in it, in order.
@@ -175,7 +177,7 @@ impl Segment {
     /// What `open` makes of the base's values: a cursor over elements `T`.
     pub(crate) fn of_open<T: Send + Sync + 'static>(base: Base, open: Func) -> Segment {
         let token = token_after(base.token(), base.operation(), &open);
-        Segment { base, origin: Origin { open, slot: slot::<T>() }, steps: Vec::new(), token, ready: false }
+        Segment { base, origin: Origin { open, slot: slot::<T>() }, steps: Vec::new(), token, ready: false, hashed: false }
     }
 
     /// The name of the layer of runs that end in `sink`.
@@ -261,7 +263,8 @@ impl<T> Bag<T> {
         self.shuffle_partitions.map(|n| n as usize)
     }
 
-    /// The same bag, of which the next exchange (by key or by order) makes `n_partitions` partitions, where without it makes as many as it finds. Says nothing to other methods, and
+    /// The same bag, of which the next exchange (by key or by order) makes `n_partitions` partitions, where without it makes as many as it finds, or fewer
+    /// where these are so many (above a thousand) that there would be more than 2²⁰ buckets. Says nothing to other methods, and
     /// is forgotten after the next.
     ///
     /// # Errors
@@ -298,6 +301,7 @@ impl<T> Bag<T> {
                     segment.steps.push(step.clone());
                     segment.token = token_after(segment.token, operation, &step.push);
                     segment.ready = false;
+                    segment.hashed &= matches!(operation, "filter" | "map_values");
                     segment
                 })
                 .collect(),
@@ -313,6 +317,11 @@ impl<T> Bag<T> {
             lowered.places.extend((0..segment.base.n_partitions()).map(|i| (name.clone(), i)));
         }
         Ok(lowered)
+    }
+
+    /// Whether each element, a pair, is in the partition that the hash of its key names.
+    pub(crate) fn is_hashed(&self) -> bool {
+        self.segments().is_ok_and(|segments| matches!(segments, [segment] if segment.hashed))
     }
 
     /// The number of partitions; 0 if the bag could not be built.
@@ -443,7 +452,7 @@ impl<T: Element + Clone> Persist for Bag<T> {
                 value.check::<Partition<T>>()?;
             }
             let story = format!("{} (in memory)", segment.describe());
-            persisted.push(Segment::of_partitions::<T>(Base::of_values(name, own, story)));
+            persisted.push(Segment { hashed: segment.hashed, ..Segment::of_partitions::<T>(Base::of_values(name, own, story)) });
         }
         Ok(Bag::new(persisted))
     }
