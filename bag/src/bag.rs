@@ -78,6 +78,8 @@ pub(crate) struct Segment {
     pub(crate) token: Token,
     /// Whether the base's values are partitions, so that there is nothing to run until there are steps.
     pub(crate) ready: bool,
+    /// Whether its elements are pairs, and each is in the partition that the hash of its key names.
+    pub(crate) hashed: bool,
 }
 
 /// A value that a step reads besides the elements: where it is, for each partition.
@@ -192,7 +194,8 @@ impl Segment {
     /// What `open` makes of the base's values: a cursor over elements `T`.
     pub(crate) fn of_open<T: Send + Sync + 'static>(base: Base, open: Func) -> Segment {
         let token = token_after(base.token(), base.operation(), &open);
-        Segment { base, origin: Origin { open, slot: slot::<T>() }, steps: Vec::new(), reads: Vec::new(), token, ready: false }
+        let origin = Origin { open, slot: slot::<T>() };
+        Segment { base, origin, steps: Vec::new(), reads: Vec::new(), token, ready: false, hashed: false }
     }
 
     /// The name of the layer of runs that end in `sink`.
@@ -210,6 +213,8 @@ impl Segment {
         let mut segment = self.clone();
         segment.token = token_after(segment.token, operation, &step.push);
         segment.ready = false;
+        // Keys stay where they are.
+        segment.hashed &= matches!(operation, "filter" | "filter_with" | "inspect" | "map_values" | "remove");
         if !reads.is_empty() {
             segment.base.graph.merge(&graph);
             let mut tokenizer = Tokenizer::new();
@@ -301,7 +306,8 @@ impl<T> Bag<T> {
         self.shuffle_partitions.map(|n| n as usize)
     }
 
-    /// The same bag, of which the next exchange (by key or by order) makes `n_partitions` partitions, where without it makes as many as it finds. Says nothing to other methods, and
+    /// The same bag, of which the next exchange (by key or by order) makes `n_partitions` partitions, where without it makes as many as it finds, or fewer
+    /// where these are so many (above a thousand) that there would be more than 2²⁰ buckets. Says nothing to other methods, and
     /// is forgotten after the next.
     ///
     /// # Errors
@@ -362,6 +368,11 @@ impl<T> Bag<T> {
             lowered.places.extend((0..segment.base.n_partitions()).map(|i| (name.clone(), i)));
         }
         Ok(lowered)
+    }
+
+    /// Whether each element, a pair, is in the partition that the hash of its key names.
+    pub(crate) fn is_hashed(&self) -> bool {
+        self.segments().is_ok_and(|segments| matches!(segments, [segment] if segment.hashed))
     }
 
     /// The number of partitions; 0 if the bag could not be built.
@@ -492,7 +503,7 @@ impl<T: Element + Clone> Persist for Bag<T> {
                 value.check::<Partition<T>>()?;
             }
             let story = format!("{} (in memory)", segment.describe());
-            persisted.push(Segment::of_partitions::<T>(Base::of_values(name, own, story)));
+            persisted.push(Segment { hashed: segment.hashed, ..Segment::of_partitions::<T>(Base::of_values(name, own, story)) });
         }
         Ok(Bag::new(persisted))
     }

@@ -305,23 +305,6 @@ impl Func {
         Func::from_body(Erased::<Named, E, F> { with: With { environment, function }, marker: PhantomData })
     }
 
-    /// As [`erased`](Func::erased), for a function whose captures are spelled out: it gets `&environment` first. Portable when `function` captures nothing.
-    ///
-    /// ```
-    /// use arras_core::{Func, Inputs, Value};
-    /// let scale = Func::erased_with::<f64, _, _>(3i64, |k: &i64, inputs: &Inputs<'_>| Ok(Value::new(k * inputs.get::<i64>(0)?)));
-    /// assert!(scale.is_portable());
-    /// assert_eq!(scale.call(&Inputs::new(&[&Value::new(14i64)], 0)).unwrap().get::<i64>()?, &42);
-    /// # Ok::<(), arras_core::Error>(())
-    /// ```
-    pub fn erased_with<Named: ?Sized + 'static, E, F>(environment: E, function: F) -> Func
-    where
-        E: Serialize + DeserializeOwned + Send + Sync + 'static,
-        F: Fn(&E, &Inputs<'_>) -> Result<Value, BoxError> + Send + Sync + 'static,
-    {
-        Func::from_body(ErasedWith::<Named, E, F> { environment, function, marker: PhantomData })
-    }
-
     /// A built-in kernel.
     pub fn kernel<K: Kernel>(kernel: K) -> Func {
         Func::from_body(KernelBody(kernel))
@@ -534,35 +517,6 @@ where
     fn decode(bytes: &[u8]) -> Result<Self, BoxError> {
         let with = With { environment: rmp_serde::from_slice(bytes)?, function: portable::conjure(&[])? };
         Ok(Erased { with, marker: PhantomData })
-    }
-}
-
-struct ErasedWith<Named: ?Sized, E, F> {
-    environment: E,
-    function: F,
-    marker: PhantomData<fn() -> Box<Named>>,
-}
-
-impl<Named: ?Sized + 'static, E, F> Body for ErasedWith<Named, E, F>
-where
-    E: Serialize + DeserializeOwned + Send + Sync + 'static,
-    F: Fn(&E, &Inputs<'_>) -> Result<Value, BoxError> + Send + Sync + 'static,
-{
-    type Identity = F;
-    fn name(&self) -> Cow<'static, str> {
-        Cow::Borrowed(type_name::<Named>())
-    }
-    fn call(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
-        (self.function)(&self.environment, inputs)
-    }
-    fn why_local(&self) -> Option<String> {
-        why_not_conjured::<F>()
-    }
-    fn encode(&self) -> Result<Vec<u8>, BoxError> {
-        Ok(rmp_serde::to_vec_named(&self.environment)?)
-    }
-    fn decode(bytes: &[u8]) -> Result<Self, BoxError> {
-        Ok(ErasedWith { environment: rmp_serde::from_slice(bytes)?, function: portable::conjure(&[])?, marker: PhantomData })
     }
 }
 

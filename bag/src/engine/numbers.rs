@@ -1,7 +1,9 @@
 //! The numbers by which a layer's tasks refer to the layers that they read.
 
-use arras_core::{GridBuilder, Name};
+use arras_core::{Func, Graph, GridBuilder, Name};
 use rustc_hash::FxHashMap;
+
+use crate::bag::Place;
 
 /// Declares each layer once, however often its values are read.
 #[derive(Default)]
@@ -22,4 +24,16 @@ impl Numbers {
         self.last = Some((name.clone(), number));
         number
     }
+}
+
+/// Adds a layer of calls of one function, a task a list of what it reads.
+pub(crate) fn add_layer(graph: &mut Graph, name: Name, func: Func, lists: &[Vec<Place>]) {
+    let mut builder = GridBuilder::new(name, &[lists.len() as u32]);
+    let func = builder.func(func);
+    let mut numbers = Numbers::default();
+    for list in lists {
+        let inputs: Vec<(u32, u32)> = list.iter().map(|(name, i)| (numbers.of(&mut builder, name), *i)).collect();
+        builder.call(func, inputs);
+    }
+    graph.insert_layer(builder.build());
 }

@@ -10,13 +10,13 @@ use std::hash::Hash;
 use std::mem::replace;
 use std::vec;
 
-use arras_core::{BoxError, Func, GridBuilder, Inputs, Key, Name, Token, Tokenizer, Value};
+use arras_core::{BoxError, Func, Inputs, Key, Name, Token, Tokenizer, Value};
 
 use crate::bag::{Bag, Base, Constant, Segment};
 use crate::engine::batch::{BATCH, Batch, cell, lock};
 use crate::engine::exchange::{Bucket, Buckets, Exchanged, count, exchange, receive};
 use crate::engine::groups::{Groups, bucket_of};
-use crate::engine::numbers::Numbers;
+use crate::engine::numbers::add_layer;
 use crate::engine::run::{Sink, rest};
 use crate::error::Error;
 use crate::keys::combine::fold_into;
@@ -161,22 +161,11 @@ impl<T: Send + Sync + 'static> Bag<T> {
             let token = merge.token().unwrap_or_else(Token::unique);
             let Exchanged { mut graph, lists, name } = exchange::<(K, A, u32)>(lowered, operation, n_parts);
             let token = Tokenizer::new().token(token).text(name.as_str()).finish();
-            let mut layer = |operation: &str, func: Func, lists: &[Vec<(Name, u32)>]| {
-                let name = Name::from_token(operation, token);
-                let mut builder = GridBuilder::new(name.clone(), &[lists.len() as u32]);
-                let func = builder.func(func);
-                let mut numbers = Numbers::default();
-                for list in lists {
-                    let inputs: Vec<(u32, u32)> = list.iter().map(|(name, i)| (numbers.of(&mut builder, name), *i)).collect();
-                    builder.call(func, inputs);
-                }
-                graph.insert_layer(builder.build());
-                name
-            };
-            let parts = layer(&format!("{operation}-combine"), merge, &lists);
-            let all = vec![(0..n_parts as u32).map(|j| (parts.clone(), j)).collect()];
-            let name = layer(operation, Func::erased::<(K, A), _>(put_together::<K, A>), &all);
-            (graph, Key::from((name, 0)))
+            let (parts, whole) = (Name::from_token(&format!("{operation}-combine"), token), Name::from_token(operation, token));
+            add_layer(&mut graph, parts.clone(), merge, &lists);
+            let all = (0..n_parts as u32).map(|j| (parts.clone(), j)).collect();
+            add_layer(&mut graph, whole.clone(), Func::erased::<(K, A), _>(put_together::<K, A>), &[all]);
+            (graph, Key::from((whole, 0)))
         };
         Bag::new(vec![Segment::of_partitions::<(K, A)>(Base::of_task(graph, &key, story))])
     }

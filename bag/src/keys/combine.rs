@@ -35,12 +35,14 @@ where
     /// assert_eq!(evaluate(&visits.sort_by_key())?, [("ann", 4), ("bob", 2)]);
     /// # Ok::<(), arras_core::Error>(())
     /// ```
+    #[doc(alias = "reduceByKey")]
     pub fn reduce_by_key<F>(&self, function: F) -> Bag<(K, V)>
     where
         F: Fn(V, V) -> V + Clone + Send + Sync + 'static,
     {
         let merge = function.clone();
         self.combined::<F, K, V, V, (), _>("reduce_by_key", (), |pair| pair, |_, value| value, function, merge, |key, value| (key, value))
+            .hashed()
     }
 
     /// Combines the values of each key with `function`, beginning at `initial` in *each* partition that has the key, so it should change nothing when combined, as 0 in a sum. Order, work and
@@ -53,13 +55,14 @@ where
     /// assert_eq!(evaluate(&products.sort_by_key())?, [('a', 6), ('b', 5)]);
     /// # Ok::<(), arras_core::Error>(())
     /// ```
+    #[doc(alias = "foldByKey")]
     pub fn fold_by_key<F>(&self, initial: V, function: F) -> Bag<(K, V)>
     where
         F: Fn(V, V) -> V + Clone + Send + Sync + 'static,
     {
         let (first, merge) = (function.clone(), function.clone());
         let create = move |initial: &V, value| first(initial.clone(), value);
-        self.combined::<F, K, V, V, V, _>("fold_by_key", initial, |pair| pair, create, function, merge, |key, value| (key, value))
+        self.combined::<F, K, V, V, V, _>("fold_by_key", initial, |pair| pair, create, function, merge, |key, value| (key, value)).hashed()
     }
 
     /// Folds the values of each key with `step` within a partition, beginning at `initial` in *each* partition that has the key, and the results with `combine` across them. Order, work and memory
@@ -73,6 +76,7 @@ where
     /// assert_eq!(evaluate(&means.sort_by_key())?, [("a", 2.0), ("b", 5.0)]);
     /// # Ok::<(), arras_core::Error>(())
     /// ```
+    #[doc(alias = "aggregateByKey")]
     pub fn aggregate_by_key<A, Step, Combine>(&self, initial: A, step: Step, combine: Combine) -> Bag<(K, A)>
     where
         A: Element + Clone,
@@ -83,6 +87,7 @@ where
         let create = move |initial: &A, value: V| first(initial.clone(), &value);
         let step = move |acc, value: V| step(acc, &value);
         self.combined::<Step, K, V, A, A, _>("aggregate_by_key", initial, |pair| pair, create, step, combine, |key, value| (key, value))
+            .hashed()
     }
 
     /// The general form: `create` makes a key's first value in a partition into what is kept, `step` adds another, `combine` puts together what partitions kept. Order, work and memory as for
@@ -96,6 +101,7 @@ where
     /// assert_eq!(evaluate(&ranges.sort_by_key())?, [("a", (1, 3)), ("b", (5, 5))]);
     /// # Ok::<(), arras_core::Error>(())
     /// ```
+    #[doc(alias = "combineByKey")]
     pub fn combine_by_key<A, Create, Step, Combine>(&self, create: Create, step: Step, combine: Combine) -> Bag<(K, A)>
     where
         A: Element + Clone,
@@ -104,7 +110,7 @@ where
         Combine: Fn(A, A) -> A + Send + Sync + 'static,
     {
         let create = move |_: &(), value| create(value);
-        self.combined::<Step, K, V, A, (), _>("combine_by_key", (), |pair| pair, create, step, combine, |key, value| (key, value))
+        self.combined::<Step, K, V, A, (), _>("combine_by_key", (), |pair| pair, create, step, combine, |key, value| (key, value)).hashed()
     }
 
     /// How many pairs each key has. Order, work and memory as for [`reduce_by_key`](Bag::reduce_by_key).
@@ -116,9 +122,10 @@ where
     /// assert_eq!(evaluate(&counts.sort_by_key())?, [("a", 2), ("b", 1)]);
     /// # Ok::<(), arras_core::Error>(())
     /// ```
+    #[doc(alias = "countByKey")]
     pub fn count_by_key(&self) -> Bag<(K, u64)> {
         let step = |n, _| n + 1;
-        self.combined::<K, K, V, u64, (), _>("count_by_key", (), |pair| pair, |_, _| 1, step, |a, b| a + b, |key, n| (key, n))
+        self.combined::<K, K, V, u64, (), _>("count_by_key", (), |pair| pair, |_, _| 1, step, |a, b| a + b, |key, n| (key, n)).hashed()
     }
 }
 

@@ -54,7 +54,7 @@ impl<T: Send + Sync + Clone + 'static> Bag<T> {
             each_batch::<(K, V)>(inputs, |pairs| gather(&mut groups, pairs, |value, values: &mut Vec<V>| values.push(value)))?;
             Ok(cursor_value(IterCursor::new(groups.into_pairs().into_iter())))
         });
-        ended(exchanged, operation, &format!("{} → {operation}", self.stories()), open)
+        ended::<(K, Vec<V>)>(exchanged, operation, &format!("{} → {operation}", self.stories()), open).hashed()
     }
 }
 
@@ -76,6 +76,16 @@ fn gather<K: Hash + Eq, V, A: Default>(
         }
     }
     Ok(())
+}
+
+impl<K, V> Bag<(K, V)> {
+    /// Says that each pair is in the partition that the hash of its key names.
+    pub(crate) fn hashed(self) -> Bag<(K, V)> {
+        match self.segments() {
+            Ok([segment]) => Bag::new(vec![Segment { hashed: true, ..segment.clone() }]),
+            _ => self,
+        }
+    }
 }
 
 /// The bag of what `open` makes of what was exchanged.
@@ -127,6 +137,7 @@ where
     /// assert_eq!(evaluate(&both)?, [("ann", (vec![31], vec!["Ulm"])), ("bob", (vec![25], vec![])), ("eve", (vec![], vec!["Bonn"]))]);
     /// # Ok::<(), arras_core::Error>(())
     /// ```
+    #[allow(clippy::type_complexity)]
     pub fn cogroup<W>(&self, other: &Bag<(K, W)>) -> Bag<(K, (Vec<V>, Vec<W>))>
     where
         W: Element + Clone,
@@ -142,7 +153,7 @@ where
             each_batch::<(K, W)>(&right, |pairs| gather(&mut groups, pairs, |value, lists: &mut (Vec<V>, Vec<W>)| lists.1.push(value)))?;
             Ok(cursor_value(IterCursor::new(groups.into_pairs().into_iter())))
         });
-        ended(exchanged, "cogroup", &format!("{} → cogroup({})", self.stories(), other.stories()), open)
+        ended::<(K, (Vec<V>, Vec<W>))>(exchanged, "cogroup", &format!("{} → cogroup({})", self.stories(), other.stories()), open).hashed()
     }
 
     /// As [`cogroup`](Bag::cogroup), of three bags.
@@ -154,6 +165,7 @@ where
     /// assert_eq!(evaluate(&a.cogroup3(&b, &c).sort_by_key())?, [(1, (vec!['a'], vec!["b"], vec![])), (2, (vec![], vec![], vec![0.5]))]);
     /// # Ok::<(), arras_core::Error>(())
     /// ```
+    #[allow(clippy::type_complexity)]
     pub fn cogroup3<W, X>(&self, second: &Bag<(K, W)>, third: &Bag<(K, X)>) -> Bag<(K, (Vec<V>, Vec<W>, Vec<X>))>
     where
         W: Element + Clone,

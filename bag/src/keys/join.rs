@@ -51,6 +51,8 @@ where
     /// assert_eq!(evaluate(&ages.left_join(&towns).sort_by_key())?, [("ann", (31, Some("Ulm"))), ("bob", (25, None))]);
     /// # Ok::<(), arras_core::Error>(())
     /// ```
+    #[doc(alias = "left_outer_join")]
+    #[doc(alias = "leftOuterJoin")]
     pub fn left_join<W: Element + Clone>(&self, right: &Bag<(K, W)>) -> Bag<(K, (V, Option<W>))> {
         self.joined("left_join", right, JOIN_LEFT, |key, left, right| (key, (left.expect(MATCHED), right)))
     }
@@ -64,6 +66,8 @@ where
     /// assert_eq!(evaluate(&ages.right_join(&towns).sort_by_key())?, [("ann", (Some(31), "Ulm")), ("eve", (None, "Bonn"))]);
     /// # Ok::<(), arras_core::Error>(())
     /// ```
+    #[doc(alias = "right_outer_join")]
+    #[doc(alias = "rightOuterJoin")]
     pub fn right_join<W: Element + Clone>(&self, right: &Bag<(K, W)>) -> Bag<(K, (Option<V>, W))> {
         self.joined("right_join", right, JOIN_RIGHT, |key, left, right| (key, (left, right.expect(MATCHED))))
     }
@@ -78,6 +82,9 @@ where
     /// assert_eq!(evaluate(&all)?, [("ann", (Some(31), Some("Ulm"))), ("bob", (Some(25), None)), ("eve", (None, Some("Bonn")))]);
     /// # Ok::<(), arras_core::Error>(())
     /// ```
+    #[doc(alias = "full_outer_join")]
+    #[doc(alias = "fullOuterJoin")]
+    #[allow(clippy::type_complexity)]
     pub fn full_join<W: Element + Clone>(&self, right: &Bag<(K, W)>) -> Bag<(K, (Option<V>, Option<W>))> {
         self.joined("full_join", right, JOIN_FULL, |key, left, right| (key, (left, right)))
     }

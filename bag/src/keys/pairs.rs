@@ -2,14 +2,14 @@
 
 use std::hash::Hash;
 
-use arras_core::{Collection, Data, Delayed, Func, GridBuilder, Inputs, Key, Name, Token, Tokenizer, Value};
+use arras_core::{Collection, Data, Delayed, Func, Inputs, Key, Name, Token, Tokenizer, Value};
 use rustc_hash::FxHashMap;
 
 use crate::bag::{Bag, Constant, Lowered};
 use crate::engine::batch::{Batch, cell, lock, slot};
 use crate::engine::exchange::{IterCursor, Received, receive};
 use crate::engine::groups::bucket_of;
-use crate::engine::numbers::Numbers;
+use crate::engine::numbers::add_layer;
 use crate::engine::run::{Sink, Step, cursor_value, rest};
 use crate::engine::tree;
 use crate::error::Error;
@@ -149,7 +149,7 @@ where
     /// assert_eq!(pairs.n_partitions(), 4);
     /// ```
     pub fn partition_by_key(&self, n_partitions: usize) -> Bag<(K, V)> {
-        self.moved_to::<(K, V)>("partition_by_key", n_partitions, |(key, _), n| bucket_of(key, n))
+        self.moved_to::<(K, V)>("partition_by_key", n_partitions, |(key, _), n| bucket_of(key, n)).hashed()
     }
 
     fn moved_to<Named: 'static>(
@@ -173,7 +173,8 @@ where
         ended(exchanged, operation, &format!("{} → {operation}({n})", self.stories()), open)
     }
 
-    /// The values of one key, in their order. Reads the whole bag, each partition as one task, and keeps nothing but what it looks for.
+    /// The values of one key, in their order. Reads each partition as one task and keeps nothing but what it looks for; of a bag that an exchange by key made, persisted or not, with
+    /// nothing but [`filter`](Bag::filter) and [`map_values`](Bag::map_values) after it, only the one partition that can hold the key.
     ///
     /// ```
     /// use arras_bag::Bag;
@@ -200,10 +201,14 @@ where
             }),
             label: "lookup".to_owned(),
         };
-        let lowered = match self.lower("lookup-partition", &sink, &[Constant::new("key", Partition(vec![key]).into_value())]) {
+        let partition = bucket_of(&key, self.n_partitions().max(1));
+        let mut lowered = match self.lower("lookup-partition", &sink, &[Constant::new("key", Partition(vec![key]).into_value())]) {
             Ok(lowered) => lowered,
             Err(error) => return Delayed::failed(error),
         };
+        if self.is_hashed() {
+            lowered.places = vec![lowered.places.swap_remove(partition)];
+        }
         let append = |inputs: &Inputs<'_>| -> Result<Vec<V>, arras_core::BoxError> {
             let mut values = Vec::new();
             for part in inputs.values() {
@@ -247,12 +252,7 @@ where
             tokenizer.text(&key.to_string());
         });
         let name = Name::from_token("collect_as_map", tokenizer.finish());
-        let mut builder = GridBuilder::new(name.clone(), &[1]);
-        let func = builder.func(func);
-        let mut numbers = Numbers::default();
-        let inputs: Vec<(u32, u32)> = places.iter().map(|(name, i)| (numbers.of(&mut builder, name), *i)).collect();
-        builder.call(func, inputs);
-        graph.insert_layer(builder.build());
+        add_layer(&mut graph, name.clone(), func, &[places]);
         Delayed::from_graph(graph, Key::from((name, 0)))
     }
 }

@@ -16,12 +16,12 @@
 use std::cmp::Ordering;
 use std::mem::needs_drop;
 
-use arras_core::{BoxError, Func, Graph, GridBuilder, Inputs, Name, Tokenizer, Value};
+use arras_core::{BoxError, Func, Inputs, Name, Tokenizer, Value};
 
-use crate::bag::{Bag, Lowered, Segment};
+use crate::bag::{Bag, Lowered, Place, Segment};
 use crate::engine::batch::{Batch, cell, lock};
 use crate::engine::exchange::{Bucket, Buckets, IterCursor, TAKEN, count, exchange, receive};
-use crate::engine::numbers::Numbers;
+use crate::engine::numbers::add_layer;
 use crate::engine::run::{Sink, cursor_value};
 use crate::partition::{Element, Partition};
 
@@ -57,7 +57,7 @@ impl<T: Element + Clone> Bag<T> {
                 keyed.sort_by(|a, b| a.0.cmp(&b.0));
                 return keyed.into_iter().map(|(_, x)| x).collect();
             }
-            items.sort_by(|a, b| key(a).cmp(&key(b)));
+            items.sort_by_key(&key);
             items
         };
         self.sorted::<F>("sort_by", compare, sort)
@@ -224,20 +224,6 @@ fn cut<T: Element + Clone, Named: 'static>(
     let name = |part: &str| Name::from_token(&format!("{operation}-{part}"), token);
     let number = count(n);
     graph.insert_layer(number.layer());
-    let layer = |graph: &mut Graph, name: &Name, shape: &[u32], func: Func, inputs: &mut dyn FnMut(u32, &mut Vec<(Name, u32)>)| {
-        let mut builder = GridBuilder::new(name.clone(), shape);
-        let func = builder.func(func);
-        let mut numbers = Numbers::default();
-        let mut all = Vec::new();
-        for i in 0..shape.iter().product() {
-            all.clear();
-            inputs(i, &mut all);
-            let inputs: Vec<(u32, u32)> = all.iter().map(|(name, i)| (numbers.of(&mut builder, name), *i)).collect();
-            builder.call(func, inputs);
-        }
-        graph.insert_layer(builder.build());
-    };
-
     let (samples, bounds, pieces) = (name("sample"), name("bounds"), name("scatter"));
     let constant = (number.name().clone(), 0);
     let n_samples = (SAMPLES / places.len().max(1)).clamp(16, (4 * n).max(16));
@@ -253,15 +239,12 @@ fn cut<T: Element + Clone, Named: 'static>(
         let samples = (0..n).map(|k| (at(k) as u64, run.len() as f64 / n as f64, run[at(k)].clone())).collect();
         Ok(Partition::<(u64, f64, T)>(samples).into_value())
     });
-    layer(&mut graph, &samples, &[m], sample, &mut |i, inputs| {
-        inputs.extend([(sampling.name().clone(), 0), places[i as usize].clone()]);
-    });
+    let inputs: Vec<Vec<Place>> = places.iter().map(|run| vec![(sampling.name().clone(), 0), run.clone()]).collect();
+    add_layer(&mut graph, samples.clone(), sample, &inputs);
     let by = compare.clone();
     let find = Func::erased::<Named, _>(move |inputs: &Inputs<'_>| Ok(Partition(bounds_of::<T>(inputs, &by)?).into_value()));
-    layer(&mut graph, &bounds, &[1], find, &mut |_, inputs| {
-        inputs.push(constant.clone());
-        inputs.extend((0..m).map(|i| (samples.clone(), i)));
-    });
+    let inputs = [constant.clone()].into_iter().chain((0..m).map(|i| (samples.clone(), i))).collect();
+    add_layer(&mut graph, bounds.clone(), find, &[inputs]);
     let scatter = Func::erased::<Named, _>(move |inputs: &Inputs<'_>| {
         let n = *inputs.get::<u64>(0)? as usize;
         let bounds = inputs.get::<Partition<Bound<T>>>(1)?;
@@ -277,9 +260,8 @@ fn cut<T: Element + Clone, Named: 'static>(
         }
         Ok(Buckets::<T>::new(buckets).into_value())
     });
-    layer(&mut graph, &pieces, &[m], scatter, &mut |i, inputs| {
-        inputs.extend([constant.clone(), (bounds.clone(), 0), places[i as usize].clone()]);
-    });
+    let inputs: Vec<Vec<Place>> = places.iter().map(|run| vec![constant.clone(), (bounds.clone(), 0), run.clone()]).collect();
+    add_layer(&mut graph, pieces.clone(), scatter, &inputs);
     Lowered { graph, places: (0..m).map(|i| (pieces.clone(), i)).collect() }
 }
 

@@ -209,6 +209,37 @@ fn pairs_and_their_parts() {
 }
 
 #[test]
+fn a_key_is_looked_up_where_it_can_be() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    use arras_scheduler::{Compute, Synchronous};
+
+    let bag = Bag::from_sequence(pairs(), 8);
+    let expected = lists(&pairs())[&3].clone();
+    let grouped = bag.group_by_key().persist_with(&Synchronous).unwrap();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&calls);
+    let counted = grouped.filter(move |_| seen.fetch_add(1, Relaxed) < usize::MAX);
+    assert_eq!(evaluate(&counted.lookup(3)).unwrap(), std::slice::from_ref(&expected));
+    let n = calls.swap(0, Relaxed);
+    assert!(n < 40, "{n} of 97 keys were looked at: one partition of eight");
+    for key in 0..100u32 {
+        let list = lists(&pairs()).remove(&key);
+        assert_eq!(evaluate(&grouped.lookup(key)).unwrap(), list.clone().into_iter().collect::<Vec<_>>());
+        assert_eq!(
+            evaluate(&bag.count_by_key().map_values(|n| n + 1).lookup(key)).unwrap(),
+            list.map(|l| l.len() as u64 + 1).into_iter().collect::<Vec<_>>()
+        );
+        assert_eq!(evaluate(&bag.partition_by_key(5).lookup(key)).unwrap().len(), lists(&pairs()).get(&key).map_or(0, Vec::len));
+    }
+    // What changes keys, or puts bags side by side, looks everywhere.
+    let moved = grouped.map(|(key, list)| (key + 1, list.clone()));
+    assert_eq!(evaluate(&moved.lookup(4)).unwrap(), std::slice::from_ref(&expected));
+    assert_eq!(evaluate(&Bag::concat([grouped.clone(), grouped.clone()]).lookup(3)).unwrap(), [expected.clone(), expected]);
+}
+
+#[test]
 fn nothing_is_grouped_into_nothing() {
     let bag = Bag::from_sequence(Vec::<(u8, u8)>::new(), 3);
     assert_eq!(computed(&bag.reduce_by_key(|a, b| a + b)), []);

@@ -11,7 +11,8 @@ use crate::{PARTITIONS, computed};
 #[test]
 fn every_form() {
     let items: Vec<(i64, usize)> = (0..5000usize).map(|i| ((i as i64 * 7919) % 503 - 200, i)).collect();
-    let sorted = |compare: &dyn Fn(&(i64, usize), &(i64, usize)) -> std::cmp::Ordering| {
+    type Pair = (i64, usize);
+    let sorted = |compare: &dyn Fn(&Pair, &Pair) -> std::cmp::Ordering| {
         let mut items = items.clone();
         items.sort_by(compare);
         items
