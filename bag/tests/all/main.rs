@@ -12,6 +12,7 @@ mod portable_runs_travel;
 mod random_pipelines;
 mod reading_text;
 mod sorting_is_a_stable_sort;
+mod the_last_reader_moves_what_others_copy;
 
 use arras_core::{Collection, evaluate};
 use arras_scheduler::{Compute, Synchronous, Threads};
