@@ -21,6 +21,7 @@ mod reading_text;
 mod samples_are_the_same_each_time;
 mod sorting_is_a_stable_sort;
 mod statistics_of_numbers;
+mod the_last_reader_moves_what_others_copy;
 mod two_bags_together;
 mod writing_files;
 
