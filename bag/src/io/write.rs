@@ -12,8 +12,10 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+#[cfg(feature = "cloud")]
+use std::sync::{Mutex, PoisonError};
 
 use arras_core::{BoxError, Delayed, Func, Graph, GridBuilder, Inputs, Kernel, Key, Layer, Name, Token, Value};
 use serde::de::DeserializeOwned;
@@ -305,6 +307,7 @@ struct Live {
     /// The folders that were not there before, the outermost first.
     created: Vec<PathBuf>,
     /// The objects that have come into being.
+    #[cfg(feature = "cloud")]
     written: Mutex<Vec<PathBuf>>,
     /// Partitions that are being written.
     n_active: AtomicUsize,
@@ -548,6 +551,7 @@ impl Kernel for WriteKernel {
                 let live = Live {
                     plan: Arc::clone(&self.plan),
                     created: self.plan.create()?,
+                    #[cfg(feature = "cloud")]
                     written: Mutex::default(),
                     n_active: AtomicUsize::new(0),
                     has_failed: AtomicBool::new(false),
