@@ -9,7 +9,7 @@ use crate::bag::Bag;
 use crate::error::Error;
 use crate::io::blocks::Part;
 use crate::io::paths::FilePaths;
-use crate::io::records::{self, BadRecord, Format, Records};
+use crate::io::records::{self, Format, Next, Records};
 use crate::io::source;
 
 /// Files that are read whole, and what kind they are.
@@ -31,7 +31,7 @@ impl Format for WholeBytes {
 struct WholeReader(Option<Part>);
 
 impl WholeReader {
-    fn read<T>(&mut self, read: impl FnOnce(&Part) -> Result<T, Error>) -> Result<Option<Result<(Arc<str>, T), BadRecord>>, Error> {
+    fn read<T>(&mut self, read: impl FnOnce(&Part) -> Result<T, Error>) -> Next<(Arc<str>, T)> {
         let Some(part) = self.0.take() else { return Ok(None) };
         Ok(Some(Ok((part.source.path.to_string_lossy().into(), read(&part)?))))
     }
@@ -48,7 +48,7 @@ impl Records<(Arc<str>, String)> for WholeText {
     fn open(&self, part: &Part, _: u64) -> Result<WholeReader, Error> {
         Ok(WholeReader(Some(part.clone())))
     }
-    fn next(reader: &mut WholeReader) -> Result<Option<Result<(Arc<str>, String), BadRecord>>, Error> {
+    fn next(reader: &mut WholeReader) -> Next<(Arc<str>, String)> {
         reader.read(|part| {
             String::from_utf8(read_all(part, part.source.open_decoded()?)?).map_err(|error| {
                 let offset = error.utf8_error().valid_up_to();
@@ -67,7 +67,7 @@ impl Records<(Arc<str>, Vec<u8>)> for WholeBytes {
     fn open(&self, part: &Part, _: u64) -> Result<WholeReader, Error> {
         Ok(WholeReader(Some(part.clone())))
     }
-    fn next(reader: &mut WholeReader) -> Result<Option<Result<(Arc<str>, Vec<u8>), BadRecord>>, Error> {
+    fn next(reader: &mut WholeReader) -> Next<(Arc<str>, Vec<u8>)> {
         reader.read(|part| read_all(part, part.source.open()?))
     }
     fn check_rest(_: &mut WholeReader) -> Result<(), Error> {
@@ -97,7 +97,7 @@ impl Bag<(Arc<str>, String)> {
     /// assert!(files[0].0.ends_with("a.txt") && files[0].1 == "one\ntwo\n");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn whole_text_files(paths: impl FilePaths) -> Result<Bag<(Arc<str>, String)>, Error> {
+    pub fn whole_text_files(paths: impl FilePaths) -> Result<Self, Error> {
         let partitions = whole_files(paths)?;
         for part in partitions.iter().flatten() {
             part.source.codec().check(&part.source.path)?;
@@ -122,7 +122,7 @@ impl Bag<(Arc<str>, Vec<u8>)> {
     /// assert_eq!(evaluate(&Bag::binary_files(&path)?)?[0].1, [0, 255]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn binary_files(paths: impl FilePaths) -> Result<Bag<(Arc<str>, Vec<u8>)>, Error> {
+    pub fn binary_files(paths: impl FilePaths) -> Result<Self, Error> {
         records::read(&WholeBytes, whole_files(paths)?, false)
     }
 }

@@ -5,6 +5,7 @@
 //! ```
 //! The strings of a batch are filled again and again as long as no step takes them away, so reading allocates little.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arras_core::{BoxError, Value};
@@ -120,14 +121,14 @@ impl Lines {
 
 /// Reads the lines of several parts, one part after another.
 pub(crate) struct LinesOfParts {
-    parts: std::vec::IntoIter<Part>,
+    parts: VecDeque<Part>,
     options: TextOptions,
     now: Option<Lines>,
 }
 
 impl LinesOfParts {
     pub(crate) fn open(parts: &[Part], options: &TextOptions) -> LinesOfParts {
-        LinesOfParts { parts: parts.to_vec().into_iter(), options: options.clone(), now: None }
+        LinesOfParts { parts: parts.iter().cloned().collect(), options: options.clone(), now: None }
     }
 
     /// Hands out some lines, all of one part, whose path comes with them. 0 at the end of all.
@@ -139,7 +140,7 @@ impl LinesOfParts {
                     return Ok(n);
                 }
             }
-            match self.parts.next() {
+            match self.parts.pop_front() {
                 Some(part) => self.now = Some(Lines::open(&part, &self.options)?),
                 None => return Ok(0),
             }

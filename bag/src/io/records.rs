@@ -92,6 +92,9 @@ pub(crate) trait Format: Serialize + DeserializeOwned + Clone + Send + Sync + 's
     const OPERATION: &'static str;
 }
 
+/// A record, or what is wrong with it; none at the end. Errors are those after which nothing can be read.
+pub(crate) type Next<T> = Result<Option<Result<T, BadRecord>>, Error>;
+
 /// Reads records of one type.
 pub(crate) trait Records<T>: Format {
     /// A file that is being read.
@@ -99,8 +102,8 @@ pub(crate) trait Records<T>: Format {
 
     fn open(&self, part: &Part, partition: u64) -> Result<Self::Reader, Error>;
 
-    /// The next record, or what is wrong with it, if one can be read after it. Errors are those after which nothing can.
-    fn next(reader: &mut Self::Reader) -> Result<Option<Result<T, BadRecord>>, Error>;
+    /// The next record.
+    fn next(reader: &mut Self::Reader) -> Next<T>;
 
     /// Whether the rest of the file can be read at all: asked before a run ends with a bad record, as damaged archives often decode to something before their checksum tells.
     fn check_rest(reader: &mut Self::Reader) -> Result<(), Error>;

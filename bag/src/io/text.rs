@@ -308,7 +308,7 @@ impl<T: AsRef<str> + Send + Sync + 'static> Bag<T> {
     /// made. [`WriteFiles`] has options.
     ///
     /// Elements stream into the files: a partition is never held. A file gets its name when *all* are whole: a run that fails leaves none, and takes away what it wrote, unless the
-    /// process was killed, or tasks ran in several processes: then hidden files may stay, whose names begin with `.arras-`. Objects get their names one by one, whole, and those of
+    /// process was killed, or tasks ran in several processes: then hidden files may stay, whose names begin with `.arras-`, and objects. Objects get their names one by one, whole, and those of
     /// a failed run are deleted again.
     ///
     /// # Errors

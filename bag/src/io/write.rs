@@ -13,7 +13,9 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+#[cfg(feature = "cloud")]
+use std::sync::{Mutex, PoisonError};
 
 use arras_core::{BoxError, Delayed, Func, Graph, GridBuilder, Inputs, Kernel, Key, Layer, Name, Token, Value};
 use serde::de::DeserializeOwned;
@@ -297,21 +299,39 @@ impl Plan {
             settled => settled.map_err(|error| io_error(path, error)),
         }
     }
+}
 
-    /// Takes away what was written.
-    fn abort(&self, created: &[PathBuf]) {
-        if self.is_remote() {
+/// A write that is not finished yet, in the process in which it began.
+struct Live {
+    plan: Arc<Plan>,
+    /// The folders that were not there before, the outermost first.
+    created: Vec<PathBuf>,
+    /// The objects that have come into being.
+    #[cfg(feature = "cloud")]
+    written: Mutex<Vec<PathBuf>>,
+    /// Partitions that are being written.
+    n_active: AtomicUsize,
+    has_failed: AtomicBool,
+    /// Nothing is left to be taken away: all files have their names, or are gone.
+    is_settled: AtomicBool,
+}
+
+impl Live {
+    /// Takes away what was written. As long as the run has not heard of the failure, its threads may begin other partitions: then the last of those does it again.
+    fn abort(&self) {
+        self.is_settled.store(true, Ordering::Release);
+        if self.plan.is_remote() {
             #[cfg(feature = "cloud")]
-            if !self.overwrite {
-                for path in &self.files {
+            if !self.plan.overwrite {
+                for path in self.written.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
                     let _ = arras_store::Object::open(&path.to_string_lossy()).and_then(|object| object.delete());
                 }
             }
             return;
         }
-        take_away(&self.folder, self.token);
+        take_away(&self.plan.folder, self.plan.token);
         // Only those that are empty go.
-        created.iter().rev().for_each(|folder| drop(fs::remove_dir(folder)));
+        self.created.iter().rev().for_each(|folder| drop(fs::remove_dir(folder)));
     }
 }
 
@@ -345,21 +365,32 @@ struct PartFile<F: FileFormat> {
 struct PartWriter<F: Encode<T>, T> {
     part: PartFile<F>,
     state: Option<F::State>,
-    /// Whether nobody else will take the files away if the run fails.
-    is_alone: bool,
+    /// None where nobody else will take the files away if the run fails.
+    live: Option<Arc<Live>>,
     is_whole: bool,
 }
 
 impl<F: Encode<T>, T> PartWriter<F, T> {
-    fn open(part: &PartFile<F>, is_alone: bool) -> Result<PartWriter<F, T>, Error> {
-        let mut writer = PartWriter { part: part.clone(), state: None, is_alone, is_whole: false };
+    fn open(part: &PartFile<F>, live: Option<Arc<Live>>) -> Result<PartWriter<F, T>, Error> {
+        if let Some(live) = &live {
+            live.n_active.fetch_add(1, Ordering::AcqRel);
+        }
+        let mut writer = PartWriter { part: part.clone(), state: None, live, is_whole: false };
         let out = match as_url(&part.path) {
             #[cfg(feature = "cloud")]
             Some(url) => {
                 let object = arras_store::Object::open(url).map_err(|error| crate::io::source::remote::store_error(url, error))?;
                 Out::Object(Box::new(object.write()))
             }
-            _ => Out::File(File::create(&part.temporary).map_err(|error| io_error(&part.path, error))?),
+            _ => {
+                let mut created = File::create(&part.temporary);
+                if created.is_err() && writer.live.as_ref().is_some_and(|live| live.has_failed.load(Ordering::Acquire)) {
+                    // Another partition has failed and taken the folder away: its error is the one to tell.
+                    created =
+                        fs::create_dir_all(part.temporary.parent().expect("in a folder")).and_then(|()| File::create(&part.temporary));
+                }
+                Out::File(created.map_err(|error| io_error(&part.path, error))?)
+            }
         };
         let out = BufWriter::with_capacity(BUFFER, Codec::of_path(&part.path).encoder(out, &part.path)?);
         writer.state = Some(part.format.open(out).map_err(|error| writer.error(error))?);
@@ -386,6 +417,9 @@ impl<F: Encode<T>, T> PartWriter<F, T> {
             Out::Object(object) => {
                 let url = self.part.path.to_string_lossy();
                 object.finish().map_err(|error| crate::io::source::remote::store_error(&url, error))?;
+                if let Some(live) = &self.live {
+                    live.written.lock().unwrap_or_else(PoisonError::into_inner).push(self.part.path.clone());
+                }
             }
         }
         self.is_whole = true;
@@ -395,14 +429,22 @@ impl<F: Encode<T>, T> PartWriter<F, T> {
 
 impl<F: Encode<T>, T> Drop for PartWriter<F, T> {
     fn drop(&mut self) {
-        if self.is_whole {
-            return;
+        if !self.is_whole {
+            self.state = None;
+            if as_url(&self.part.path).is_none() {
+                let _ = fs::remove_file(&self.part.temporary);
+                if let Some(folder) = self.part.temporary.parent().filter(|_| self.live.is_none()) {
+                    take_away(folder, self.part.token);
+                }
+            }
         }
-        self.state = None;
-        if as_url(&self.part.path).is_none() {
-            let _ = fs::remove_file(&self.part.temporary);
-            if let Some(folder) = self.part.temporary.parent().filter(|_| self.is_alone) {
-                take_away(folder, self.part.token);
+        if let Some(live) = &self.live {
+            if !self.is_whole {
+                live.has_failed.store(true, Ordering::Release);
+            }
+            // The last to go tidies up, before anybody hears of the failure.
+            if live.n_active.fetch_sub(1, Ordering::AcqRel) == 1 && live.has_failed.load(Ordering::Acquire) {
+                live.abort();
             }
         }
     }
@@ -463,7 +505,7 @@ fn write_sink<T: Send + Sync + 'static, F: Encode<T>>() -> Sink {
     Sink {
         open: Func::erased::<(T, F), _>(|inputs: &Inputs<'_>| {
             let unfinished = inputs.get::<Unfinished>(0)?;
-            Ok(cell(PartWriter::<F, T>::open(inputs.get::<PartFile<F>>(1)?, unfinished.is_copy())?))
+            Ok(cell(PartWriter::<F, T>::open(inputs.get::<PartFile<F>>(1)?, unfinished.live())?))
         }),
         push: Func::erased::<(T, F), _>(|inputs: &Inputs<'_>| {
             let batch = lock::<Batch<T>>(inputs.value(0))?;
@@ -506,18 +548,29 @@ impl Kernel for WriteKernel {
     fn run(&self, inputs: &Inputs<'_>) -> Result<Value, BoxError> {
         match self.step {
             Step::Create => {
-                let created = self.plan.create()?;
-                Ok(Value::new(Unfinished { holds: Some((Arc::clone(&self.plan), created)), settled: AtomicBool::new(false) }))
+                let live = Live {
+                    plan: Arc::clone(&self.plan),
+                    created: self.plan.create()?,
+                    #[cfg(feature = "cloud")]
+                    written: Mutex::default(),
+                    n_active: AtomicUsize::new(0),
+                    has_failed: AtomicBool::new(false),
+                    is_settled: AtomicBool::new(false),
+                };
+                Ok(Value::new(Unfinished { live: Some(Arc::new(live)), has_travelled: AtomicBool::new(false) }))
             }
             Step::Finish => {
-                let unfinished = inputs.get::<Unfinished>(0)?;
+                let live = inputs.get::<Unfinished>(0)?.live();
                 if let Err(error) = self.plan.finish() {
-                    if unfinished.is_copy() {
-                        self.plan.abort(&[]);
+                    match live {
+                        Some(live) => live.abort(),
+                        None => take_away(&self.plan.folder, self.plan.token),
                     }
                     return Err(error.into());
                 }
-                unfinished.settled.store(true, Ordering::Release);
+                if let Some(live) = live {
+                    live.is_settled.store(true, Ordering::Release);
+                }
                 Ok(Value::new(self.plan.files.clone()))
             }
         }
@@ -527,27 +580,27 @@ impl Kernel for WriteKernel {
 /// What stands between the first step and the last: the value of the first, which all others read. Schedulers drop it when the last of those is done, or when the run has failed: then
 /// it takes away what was written. One that has travelled to another process or to disk is no sign of the run's end any more, so neither it nor its copies do anything.
 struct Unfinished {
-    holds: Option<(Arc<Plan>, Vec<PathBuf>)>,
-    settled: AtomicBool,
+    live: Option<Arc<Live>>,
+    has_travelled: AtomicBool,
 }
 
 impl Unfinished {
-    fn is_copy(&self) -> bool {
-        self.holds.is_none() || self.settled.load(Ordering::Acquire)
+    fn live(&self) -> Option<Arc<Live>> {
+        self.live.clone().filter(|_| !self.has_travelled.load(Ordering::Acquire))
     }
 }
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        if let Some((plan, created)) = self.holds.take().filter(|_| !self.settled.load(Ordering::Acquire)) {
-            plan.abort(&created);
+        if let Some(live) = self.live().filter(|live| !live.is_settled.load(Ordering::Acquire)) {
+            live.abort();
         }
     }
 }
 
 impl Serialize for Unfinished {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.settled.store(true, Ordering::Release);
+        self.has_travelled.store(true, Ordering::Release);
         ().serialize(serializer)
     }
 }
@@ -555,6 +608,6 @@ impl Serialize for Unfinished {
 impl<'de> Deserialize<'de> for Unfinished {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Unfinished, D::Error> {
         <()>::deserialize(deserializer)?;
-        Ok(Unfinished { holds: None, settled: AtomicBool::new(true) })
+        Ok(Unfinished { live: None, has_travelled: AtomicBool::new(true) })
     }
 }

@@ -6,10 +6,13 @@ use arras_core::evaluate;
 
 use crate::computed;
 
-/// The endings of the names of files that this build can read, each with a way to compress.
+/// An ending of names, and a way to compress.
+type Codec = (&'static str, fn(&[u8]) -> Vec<u8>);
+
+/// Those that this build can read.
 #[cfg_attr(not(any(feature = "xz", feature = "zstd")), expect(unused_mut))]
-fn codecs() -> Vec<(&'static str, fn(&[u8]) -> Vec<u8>)> {
-    let mut codecs: Vec<(&'static str, fn(&[u8]) -> Vec<u8>)> = vec![
+fn codecs() -> Vec<Codec> {
+    let mut codecs: Vec<Codec> = vec![
         ("gz", |bytes| {
             let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
             encoder.write_all(bytes).unwrap();

@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 
 use arras_bag::{Bag, Error, ReadText};
 use arras_core::{Collection, evaluate};
+use proptest::prelude::*;
 
 use crate::computed;
 
@@ -256,4 +257,18 @@ fn whole_files() {
     let error = evaluate(&Bag::whole_text_files([&bytes, &a].map(PathBuf::as_path)).unwrap()).unwrap_err();
     assert!(matches!(error.find(), Some(Error::NotUtf8 { offset: 0, .. })), "{error}");
     assert!(matches!(Bag::binary_files(folder.path().join("none")), Err(Error::MissingFile { .. })));
+}
+
+proptest! {
+    #[test]
+    fn any_text_in_blocks_of_any_size_has_the_lines_of_std(text in "[ab\u{e4}\\n\\r|]{0,120}", nbytes in 1u64..40, files in 1usize..4) {
+        let folder = tempfile::tempdir().unwrap();
+        let paths: Vec<PathBuf> = (0..files).map(|i| file(folder.path(), &i.to_string(), &text)).collect();
+        let read = ReadText::new(paths);
+        let expected: Vec<&str> = (0..files).flat_map(|_| text.lines()).collect();
+        prop_assert_eq!(&evaluate(&read.clone().blocksize(nbytes).read().unwrap()).unwrap(), &expected);
+        prop_assert_eq!(evaluate(&read.clone().files_per_partition(2).read().unwrap()).unwrap(), &expected[..]);
+        let fields: Vec<&str> = (0..files).flat_map(|_| text.split_terminator('|')).collect();
+        prop_assert_eq!(evaluate(&read.line_delimiter("|").blocksize(nbytes).read().unwrap()).unwrap(), fields);
+    }
 }
