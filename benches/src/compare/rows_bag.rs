@@ -67,7 +67,7 @@ fn spark(setting: &Setting, case: &'static str, parameters: Value, scale: f64) -
 
 // ------------------------------------------------------------------------------------------------------------ words of a corpus
 
-/// So many bytes of the corpus are read: its first files up to that.
+/// So many bytes of the corpus are read at most: its first files that fit.
 const CORPUS_NBYTES: u64 = 150_000_000;
 
 #[derive(Clone)]
@@ -85,10 +85,10 @@ fn corpus(setting: &Setting) -> Result<Option<Corpus>> {
     let mut corpus = Corpus { files: Vec::new(), nbytes: 0 };
     let most = if setting.quick { CORPUS_NBYTES / 5 } else { CORPUS_NBYTES };
     for file in files {
-        corpus.nbytes += fs::metadata(&file).map_err(read)?.len();
-        corpus.files.push(file);
-        if corpus.nbytes >= most {
-            break;
+        let nbytes = fs::metadata(&file).map_err(read)?.len();
+        if corpus.nbytes + nbytes <= most {
+            corpus.nbytes += nbytes;
+            corpus.files.push(file);
         }
     }
     Ok(Some(corpus))
