@@ -123,13 +123,17 @@ pub use arras_frame as frame;
 #[cfg(feature = "parallel")]
 pub use arras_parallel as parallel;
 
-#[cfg(all(feature = "bag", feature = "frame"))]
+#[cfg(all(any(feature = "array", feature = "bag"), feature = "frame"))]
 mod convert;
+#[cfg(all(feature = "array", feature = "frame"))]
+pub use convert::ArrayToFrame;
 #[cfg(all(feature = "bag", feature = "frame"))]
 pub use convert::ToFrame;
 
 /// What most programs need: `use arras::prelude::*;`.
 pub mod prelude {
+    #[cfg(all(feature = "array", feature = "frame"))]
+    pub use crate::ArrayToFrame;
     #[cfg(all(feature = "bag", feature = "frame"))]
     pub use crate::ToFrame;
     #[cfg(feature = "array")]

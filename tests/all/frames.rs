@@ -1,5 +1,6 @@
-//! Bags as frames.
+//! Bags and arrays as frames.
 
+use arras::frame::df;
 use arras::prelude::*;
 
 #[test]
@@ -39,4 +40,32 @@ fn group_by_counts_what_foldby_counts() {
     for (i, (word, n)) in folded.iter().enumerate() {
         assert_eq!((names.get(i), counts.get(i)), (Some(word.as_str()), Some(*n as u32)));
     }
+}
+
+#[test]
+fn a_matrix_is_a_frame_of_its_columns() {
+    let data = ndarray::Array2::from_shape_fn((7, 3), |(i, j)| (10 * i + j) as i32);
+    let expected = df!("a" => data.column(0).to_vec(), "b" => data.column(1).to_vec(), "ü" => data.column(2).to_vec()).unwrap();
+    for chunks in [(7, 3), (2, 3), (3, 1), (1, 2)] {
+        let frame = Array::from_ndarray(data.clone(), chunks).unwrap().to_frame(&["a", "b", "ü"]).unwrap();
+        assert_eq!(frame.n_partitions().unwrap(), 7usize.div_ceil(chunks.0));
+        assert_eq!(frame.compute().unwrap(), expected, "{chunks:?}");
+        assert_eq!(frame.compute_with(&Threads::new(3)).unwrap(), expected, "{chunks:?}");
+    }
+    let transposed = Array::from_ndarray(data.t().to_owned(), (2, 2)).unwrap().t().to_frame(&["a", "b", "ü"]).unwrap();
+    assert_eq!(transposed.compute().unwrap(), expected);
+    let vector = Array::<bool>::zeros(3, 2).unwrap().to_frame(&["x"]).unwrap().compute().unwrap();
+    assert_eq!(vector, df!("x" => [false; 3]).unwrap());
+    let none = Array::<f64>::zeros([0, 2], 1).unwrap().to_frame(&["x", "y"]).unwrap().compute().unwrap();
+    assert_eq!((none.height(), none.width()), (0, 2));
+}
+
+#[test]
+fn what_is_no_table_is_refused_when_the_frame_is_built() {
+    let x = Array::<f64>::ones([2, 3], 2).unwrap();
+    let says = |frame: arras::Result<Frame>| frame.map(drop).unwrap_err().to_string();
+    assert!(says(x.to_frame(&["a"])).contains("for 3 columns"));
+    assert!(says(x.to_frame(&["a", "b", "a"])).contains('a'));
+    assert!(says(Array::<f64>::ones([2, 2, 2], 2).unwrap().to_frame(&["a", "b"])).contains("[2, 2, 2]"));
+    assert!(says((&x + Array::<f64>::ones(5, 5).unwrap()).to_frame(&["a"])).contains("broadcast"));
 }
