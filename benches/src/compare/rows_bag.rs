@@ -21,22 +21,22 @@ use crate::memory;
 
 pub(super) fn rows() -> Vec<Row> {
     let mut rows = vec![
-        Row::new("bag/word-count/rayon", Rival::Native("rayon + hash map"), |setting| {
+        Row::new("words/rayon", Rival::Native("rayon + hash map"), |setting| {
             let Some(corpus) = corpus(setting)? else { return Ok(None) };
             let peer = words_by_rayon(corpus.clone(), setting.threads)?;
             word_count(corpus, Some(peer), setting, Bar::AtMost(1.3)).map(Some)
         })
         .rounds(3),
-        word_count_row("bag/word-count/polars", "polars", "word_count_polars", Bar::TimesAsFast(1.5)),
-        word_count_row("bag/word-count/dask", "dask.bag", "word_count_dask", Bar::TimesAsFast(20.0)),
-        word_count_row("bag/word-count/spark", "PySpark", "word_count", Bar::TimesAsFast(3.0)),
-        Row::new("bag/frequencies/dask", Rival::Python("dask.bag"), |setting| frequencies(setting).map(Some)).rounds(1),
-        Row::new("bag/map-filter-sum/rayon", Rival::Native("rayon chain"), |setting| map_filter_sum(setting).map(Some)),
+        word_count_row("words/polars", "polars", "word_count_polars", Bar::TimesAsFast(1.5)),
+        word_count_row("words/dask", "dask.bag", "word_count_dask", Bar::TimesAsFast(20.0)),
+        word_count_row("words/spark", "PySpark", "word_count", Bar::TimesAsFast(3.0)),
+        Row::new("frequencies/dask", Rival::Python("dask.bag"), |setting| frequencies(setting).map(Some)).rounds(1),
+        Row::new("map-filter-sum/rayon", Rival::Native("rayon chain"), |setting| map_filter_sum(setting).map(Some)),
     ];
     for (name, limited, case) in [
-        ("bag/sort/spark", "bag/sort/limited", Case::Sort),
-        ("bag/group/spark", "bag/group/limited", Case::Group),
-        ("bag/join/spark", "bag/join/limited", Case::Join),
+        ("sort/spark", "sort/limited", Case::Sort),
+        ("group/spark", "group/limited", Case::Group),
+        ("join/spark", "join/limited", Case::Join),
     ] {
         rows.push(Row::new(name, Rival::Python("PySpark"), move |setting| pairs_by_spark(setting, case)).rounds(1));
         rows.push(Row::new(limited, Rival::Nobody, move |setting| pairs_under_limit(setting, case).map(Some)).rounds(1));
