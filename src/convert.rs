@@ -52,8 +52,8 @@ pub trait ArrayToFrame {
     /// ```
     /// use arras::prelude::*;
     /// let x = Array::from_ndarray(ndarray::array![[1.0, 10.0], [2.0, 20.0], [3.0, 30.0]], (2, 1))?;
-    /// let sums = x.to_frame(&["a", "b"])?.filter(col("a").gt(lit(1.5))).select([col("b").sum()]).compute()?;
-    /// assert_eq!(sums.column("b")?.f64()?.get(0), Some(50.0));
+    /// let rows = x.to_frame(&["a", "b"])?.filter(col("a").gt(lit(1.5))).compute()?;
+    /// assert_eq!(rows.column("b")?.f64()?.to_vec(), [Some(20.0), Some(30.0)]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
