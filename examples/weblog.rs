@@ -60,7 +60,7 @@ fn visit(i: u64) -> Visit {
     let bits = (i + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let bits = (bits ^ (bits >> 31)).wrapping_mul(0xd6e8_feb8_6659_fd93);
     let (a, b) = (bits >> 44, (bits >> 24) & 0xf_ffff);
-    Visit { day: (bits >> 8) % 365, visitor: a * b >> 20, page: bits % 100 }
+    Visit { day: (bits >> 8) % 365, visitor: (a * b) >> 20, page: bits % 100 }
 }
 
 fn date(day: u64) -> String {
