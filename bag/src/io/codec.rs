@@ -80,8 +80,10 @@ impl Codec {
             Codec::Xz => Box::new(liblzma::read::XzDecoder::new_multi_decoder(buffered(bytes))),
             #[cfg(feature = "zstd")]
             Codec::Zstd => Box::new(zstd::Decoder::with_buffer(buffered(bytes)).map_err(|error| crate::io::source::io_error(path, error))?),
-            #[cfg(not(all(feature = "xz", feature = "zstd")))]
-            Codec::Xz | Codec::Zstd => unreachable!("checked above"),
+            #[cfg(not(feature = "xz"))]
+            Codec::Xz => unreachable!("checked above"),
+            #[cfg(not(feature = "zstd"))]
+            Codec::Zstd => unreachable!("checked above"),
         })
     }
 
@@ -101,8 +103,10 @@ impl Codec {
                 encoder.include_checksum(true).map_err(|error| crate::io::source::io_error(path, error))?;
                 Encoder::Zstd(encoder)
             }
-            #[cfg(not(all(feature = "xz", feature = "zstd")))]
-            Codec::Xz | Codec::Zstd => unreachable!("checked above"),
+            #[cfg(not(feature = "xz"))]
+            Codec::Xz => unreachable!("checked above"),
+            #[cfg(not(feature = "zstd"))]
+            Codec::Zstd => unreachable!("checked above"),
         })
     }
 }
