@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::bag::{Bag, Base, Constant, Lowered, Place};
 use crate::engine::batch::{BATCH, Batch, cell, lock};
 use crate::engine::numbers::Numbers;
-use crate::engine::run::{Cursor, Sink};
+use crate::engine::run::{Cursor, Sink, rest};
 use crate::error::Error;
 use crate::partition::{Element, Partition};
 
@@ -274,12 +274,17 @@ impl<T: Send + Sync + 'static> Bag<T> {
                 let State { buckets, items } = &mut *lock::<State<T, E>>(inputs.value(1))?;
                 lock::<Batch<T>>(inputs.value(0))?.move_onto(items);
                 let n = buckets.len();
-                for item in items.drain(..) {
-                    let element = make(item);
-                    let partition = place(&element, n);
-                    buckets.get_mut(partition).ok_or(Error::NoSuchPartition { partition, n_partitions: n })?.push(element);
-                }
-                Ok(Value::new(true))
+                let rest = rest(inputs)?;
+                rest.progress.watched(items.len(), |done| {
+                    for item in items.drain(..) {
+                        let element = make(item);
+                        let partition = place(&element, n);
+                        buckets.get_mut(partition).ok_or(Error::NoSuchPartition { partition, n_partitions: n })?.push(element);
+                        *done += 1;
+                    }
+                    Ok::<_, Error>(())
+                })?;
+                Ok(rest.answer(true))
             }),
             close: Func::erased::<E, _>(|inputs: &Inputs<'_>| {
                 let buckets = std::mem::take(&mut lock::<State<T, E>>(inputs.value(0))?.buckets);

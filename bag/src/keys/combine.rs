@@ -8,13 +8,13 @@
 use std::hash::Hash;
 use std::mem::replace;
 
-use arras_core::{BoxError, Func, Inputs, Value};
+use arras_core::{BoxError, Func, Inputs};
 
 use crate::bag::{Bag, Constant, Segment};
 use crate::engine::batch::{Batch, cell, lock};
 use crate::engine::exchange::{Buckets, IterCursor, count, each_batch, exchange, largest};
 use crate::engine::groups::{Groups, bucket_of};
-use crate::engine::run::{Sink, cursor_value};
+use crate::engine::run::{Sink, cursor_value, rest};
 use crate::partition::{Element, Partition};
 
 impl<K, V> Bag<(K, V)>
@@ -175,21 +175,27 @@ impl<T: Send + Sync + Clone + 'static> Bag<T> {
             }),
             push: Func::erased::<Named, _>(move |inputs: &Inputs<'_>| {
                 let State { groups, zero, items, pairs, spare, .. } = &mut *lock::<State<T, K, V, A, Z>>(inputs.value(1))?;
-                match &mut *lock::<Batch<T>>(inputs.value(0))? {
+                let rest = rest(inputs)?;
+                let mut batch = lock::<Batch<T>>(inputs.value(0))?;
+                // Counted when they are combined.
+                rest.progress.watched_into(0, pairs, |pairs| match &mut *batch {
                     Batch::Owned(own) => pairs.extend(own.drain(..).map(&pair)),
                     shared => {
                         shared.move_onto(items);
                         pairs.extend(items.drain(..).map(&pair));
                     }
-                }
+                });
                 groups.look_for(pairs.iter().map(|(key, _)| key))?;
-                for (i, (key, value)) in pairs.drain(..).enumerate() {
-                    match groups.found(i, &key) {
-                        Some(kept) => fold_into(kept, spare, |kept| step(kept, value)),
-                        None => groups.insert_new(i, key, create(zero, value)),
+                rest.progress.watched(pairs.len(), |done| {
+                    for (i, (key, value)) in pairs.drain(..).enumerate() {
+                        match groups.found(i, &key) {
+                            Some(kept) => fold_into(kept, spare, |kept| step(kept, value)),
+                            None => groups.insert_new(i, key, create(zero, value)),
+                        }
+                        *done += 1;
                     }
-                }
-                Ok(Value::new(true))
+                });
+                Ok(rest.answer(true))
             }),
             close: Func::erased::<(K, A), _>(|inputs: &Inputs<'_>| {
                 let State { groups, n, .. } = &mut *lock::<State<T, K, V, A, Z>>(inputs.value(0))?;

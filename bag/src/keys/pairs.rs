@@ -6,11 +6,11 @@ use arras_core::{Collection, Data, Delayed, Func, Inputs, Key, Name, Token, Toke
 use rustc_hash::FxHashMap;
 
 use crate::bag::{Bag, Constant, Lowered};
-use crate::engine::batch::{Batch, cell, lock, slot};
+use crate::engine::batch::{Batch, cell, lock};
 use crate::engine::exchange::{IterCursor, Received, receive};
 use crate::engine::groups::bucket_of;
 use crate::engine::numbers::add_layer;
-use crate::engine::run::{Sink, Step, cursor_value, rest};
+use crate::engine::run::{Sink, cursor_value};
 use crate::engine::tree;
 use crate::error::Error;
 use crate::keys::group::ended;
@@ -30,7 +30,7 @@ where
     /// # Ok::<(), arras_core::Error>(())
     /// ```
     pub fn keys(&self) -> Bag<K> {
-        self.moved::<K, K>("keys", |(key, _)| key)
+        self.moved::<fn(K), K>("keys", |(key, _)| key)
     }
 
     /// The values of the pairs. A step of the run, as [`map`](Bag::map) is.
@@ -42,7 +42,7 @@ where
     /// # Ok::<(), arras_core::Error>(())
     /// ```
     pub fn values(&self) -> Bag<V> {
-        self.moved::<V, V>("values", |(_, value)| value)
+        self.moved::<fn(V), V>("values", |(_, value)| value)
     }
 
     /// The pairs with `function` of their values in place of these. A step of the run, as [`map`](Bag::map) is; keys are moved along, not copied.
@@ -93,22 +93,19 @@ impl<T: Send + Sync + Clone + 'static> Bag<T> {
         operation: &'static str,
         function: impl Fn(T) -> R + Send + Sync + 'static,
     ) -> Bag<R> {
-        let push = Func::erased::<Named, _>(move |inputs: &Inputs<'_>| {
+        self.step::<Named, (), R>(operation, (), move |(), inputs, rest| {
             {
                 let mut batch = lock::<Batch<T>>(inputs.value(0))?;
                 let mut out = lock::<Batch<R>>(inputs.value(1))?;
                 let out = out.owned();
                 out.clear();
-                match &mut *batch {
+                rest.progress.watched_into(batch.len(), out, |out| match &mut *batch {
                     Batch::Owned(items) => out.extend(items.drain(..).map(&function)),
                     shared => out.extend(shared.items().cloned().map(&function)),
-                }
+                });
             }
-            Ok(Value::new(rest(inputs)?.push()?))
-        });
-        let name = push.short_name();
-        let label = if name.ends_with("closure") { format!("{operation}({name})") } else { operation.to_owned() };
-        self.with_step(operation, &Step { push, slot: slot::<R>(), label })
+            rest.push()
+        })
     }
 }
 

@@ -52,6 +52,12 @@ fn each_step_tells_where_it_was() {
         assert_eq!(place(broken(&bag.accumulate(|_, x| not(*x, 2715))), "accumulate"), at(715));
         assert_eq!(place(broken(&bag.foldby(|x| not(*x, 2715) % 2, 0, |n, _| n + 1, |a, b| a + b)), "foldby"), at(715));
         assert_eq!(place(broken(&bag.foldby(|x| x % 2, 0, |n, x| n + not(*x, 2715), |a, b| a + b)), "foldby"), at(715));
+        let pairs = bag.map(|x| (x % 7, *x));
+        assert_eq!(place(broken(&pairs.map_values(|x| not(*x, 2715))), "map_values("), at(715));
+        assert_eq!(place(broken(&pairs.flat_map_values(|x| [not(*x, 2715)])), "flat_map("), at(715));
+        assert_eq!(place(broken(&bag.group_by(|x| not(*x, 2715) % 3)), "group_by"), at(715));
+        assert_eq!(place(broken(&pairs.reduce_by_key(|a, b| a.min(not(b, 2715)))), "reduce_by_key"), at(715));
+        assert_eq!(place(broken(&pairs.aggregate_by_key(0, |n, x| n + not(*x, 2715), |a, b| a + b)), "aggregate_by_key"), at(715));
         assert_eq!(
             place(broken(&bag.topk_by(3, |a, b| not(*a, 2715).cmp(&not(*b, 2715)))), "topk_by"),
             (2, None),
