@@ -27,12 +27,12 @@ impl Numbers {
 }
 
 /// Adds a layer of calls of one function, a task a list of what it reads.
-pub(crate) fn add_layer(graph: &mut Graph, name: Name, func: Func, lists: &[Vec<Place>]) {
+pub(crate) fn add_layer(graph: &mut Graph, name: Name, func: Func, lists: &[impl AsRef<[Place]>]) {
     let mut builder = GridBuilder::new(name, &[lists.len() as u32]);
     let func = builder.func(func);
     let mut numbers = Numbers::default();
     for list in lists {
-        let inputs: Vec<(u32, u32)> = list.iter().map(|(name, i)| (numbers.of(&mut builder, name), *i)).collect();
+        let inputs: Vec<(u32, u32)> = list.as_ref().iter().map(|(name, i)| (numbers.of(&mut builder, name), *i)).collect();
         builder.call(func, inputs);
     }
     graph.insert_layer(builder.build());

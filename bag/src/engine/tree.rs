@@ -9,10 +9,10 @@
 //! ```
 //! The shape depends on the number of partitions alone, so the result is the same bits under every scheduler.
 
-use arras_core::{Func, Graph, GridBuilder, Key, Name, Token, Tokenizer};
+use arras_core::{Func, Graph, Key, Name, Token, Tokenizer};
 
 use crate::bag::{Lowered, Place};
-use crate::engine::numbers::Numbers;
+use crate::engine::numbers::add_layer;
 
 /// So many partial results are combined by one task.
 pub(crate) const SPLIT_EVERY: usize = 8;
@@ -48,14 +48,7 @@ pub(crate) fn combine_every(split_every: usize, lowered: Lowered, operation: &st
         let func = finish.as_ref().filter(|_| is_last).unwrap_or(&func).clone();
         let n = places.len().div_ceil(split_every) as u32;
         let name = Name::from_token(if is_last { operation } else { &partial }, token(level, &func, &places));
-        let mut builder = GridBuilder::new(name.clone(), &[n]);
-        let func = builder.func(func);
-        let mut numbers = Numbers::default();
-        for group in places.chunks(split_every) {
-            let inputs: Vec<(u32, u32)> = group.iter().map(|(name, i)| (numbers.of(&mut builder, name), *i)).collect();
-            builder.call(func, inputs);
-        }
-        graph.insert_layer(builder.build());
+        add_layer(&mut graph, name.clone(), func, &places.chunks(split_every).collect::<Vec<_>>());
         places = (0..n).map(|i| (name.clone(), i)).collect();
         if is_last {
             return (graph, Key::from((name, 0)));

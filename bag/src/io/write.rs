@@ -23,7 +23,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::bag::{Bag, Place};
 use crate::engine::batch::{BATCH, Batch, cell, lock};
-use crate::engine::numbers::Numbers;
+use crate::engine::numbers::add_layer;
 use crate::engine::run::Sink;
 use crate::error::Error;
 use crate::io::codec::{Codec, Encoder};
@@ -490,12 +490,8 @@ impl<T: Send + Sync + 'static> Bag<T> {
         }
 
         let finish = name("");
-        let mut builder = GridBuilder::new(finish.clone(), &[1]);
-        let func = builder.func(kernel(Step::Finish));
-        let mut numbers = Numbers::default();
-        let all: Vec<(u32, u32)> = [(create, 0)].iter().chain(&places).map(|(name, i)| (numbers.of(&mut builder, name), *i)).collect();
-        builder.call(func, all);
-        graph.insert_layer(builder.build());
+        let all: Vec<Place> = [(create, 0)].into_iter().chain(places).collect();
+        add_layer(&mut graph, finish.clone(), kernel(Step::Finish), &[all]);
         Ok(Delayed::from_graph(graph, Key::from((finish, 0))))
     }
 }

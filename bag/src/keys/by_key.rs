@@ -12,7 +12,7 @@ use std::vec;
 
 use arras_core::{BoxError, Func, Inputs, Key, Name, Token, Tokenizer, Value};
 
-use crate::bag::{Bag, Base, Constant, Segment};
+use crate::bag::{Bag, Base, Constant, Place, Segment};
 use crate::engine::batch::{BATCH, Batch, cell, lock};
 use crate::engine::exchange::{Bucket, Buckets, Exchanged, count, exchange, receive};
 use crate::engine::groups::{Groups, bucket_of};
@@ -163,7 +163,7 @@ impl<T: Send + Sync + 'static> Bag<T> {
             let token = Tokenizer::new().token(token).text(name.as_str()).finish();
             let (parts, whole) = (Name::from_token(&format!("{operation}-combine"), token), Name::from_token(operation, token));
             add_layer(&mut graph, parts.clone(), merge, &lists);
-            let all = (0..n_parts as u32).map(|j| (parts.clone(), j)).collect();
+            let all: Vec<Place> = (0..n_parts as u32).map(|j| (parts.clone(), j)).collect();
             add_layer(&mut graph, whole.clone(), Func::erased::<(K, A), _>(put_together::<K, A>), &[all]);
             (graph, Key::from((whole, 0)))
         };

@@ -243,7 +243,7 @@ fn cut<T: Element + Clone, Named: 'static>(
     add_layer(&mut graph, samples.clone(), sample, &inputs);
     let by = compare.clone();
     let find = Func::erased::<Named, _>(move |inputs: &Inputs<'_>| Ok(Partition(bounds_of::<T>(inputs, &by)?).into_value()));
-    let inputs = [constant.clone()].into_iter().chain((0..m).map(|i| (samples.clone(), i))).collect();
+    let inputs: Vec<Place> = [constant.clone()].into_iter().chain((0..m).map(|i| (samples.clone(), i))).collect();
     add_layer(&mut graph, bounds.clone(), find, &[inputs]);
     let scatter = Func::erased::<Named, _>(move |inputs: &Inputs<'_>| {
         let n = *inputs.get::<u64>(0)? as usize;

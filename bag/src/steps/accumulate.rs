@@ -8,11 +8,11 @@
 //! ```
 //! Either way the elements are made twice, and nothing is held in between.
 
-use arras_core::{Data, Func, Graph, GridBuilder, Inputs, Name, Tokenizer, Value};
+use arras_core::{Data, Func, Graph, Inputs, Name, Tokenizer, Value};
 
 use crate::bag::{Bag, Constant, Lowered, Place};
 use crate::engine::batch::{Batch, cell, lock};
-use crate::engine::numbers::Numbers;
+use crate::engine::numbers::add_layer;
 use crate::engine::run::{Sink, rest};
 use crate::partition::{Element, Partition};
 
@@ -105,12 +105,7 @@ impl<T: Element + Clone> Bag<T> {
             tokenizer.text(name.as_str()).number(u64::from(*i));
         });
         let name = Name::from_token("carries", tokenizer.finish());
-        let mut builder = GridBuilder::new(name.clone(), &[1]);
-        let func = builder.func(func);
-        let mut numbers = Numbers::default();
-        let inputs: Vec<(u32, u32)> = places.iter().map(|(name, i)| (numbers.of(&mut builder, name), *i)).collect();
-        builder.call(func, inputs);
-        graph.insert_layer(builder.build());
+        add_layer(&mut graph, name.clone(), func, &[places]);
         Ok((graph, (name, 0)))
     }
 }

@@ -6,11 +6,11 @@
 //!     run ─► count 2 ─┘                        └─► run ─► enumerate from n0 + n1
 //! ```
 
-use arras_core::{Func, Graph, GridBuilder, Name, Tokenizer};
+use arras_core::{Func, Graph, Name, Tokenizer};
 
 use crate::bag::{Bag, Lowered, Place};
 use crate::engine::batch::{Batch, lock};
-use crate::engine::numbers::Numbers;
+use crate::engine::numbers::add_layer;
 use crate::reductions::reduce::count_sink;
 
 impl<T: Clone + Send + Sync + 'static> Bag<T> {
@@ -80,15 +80,11 @@ impl<T: Clone + Send + Sync + 'static> Bag<T> {
             tokenizer.text(name.as_str()).number(u64::from(*i));
         });
         let name = Name::from_token("starts", tokenizer.finish());
-        let mut builder = GridBuilder::new(name.clone(), &[1]);
-        let func = builder.func(Func::of_many(|counts: &[&u64]| {
+        let func = Func::of_many(|counts: &[&u64]| {
             let starts = counts.iter().scan(0, |next, n| Some(std::mem::replace(next, *next + **n)));
             starts.collect::<Vec<u64>>()
-        }));
-        let mut numbers = Numbers::default();
-        let inputs: Vec<(u32, u32)> = places.iter().map(|(name, i)| (numbers.of(&mut builder, name), *i)).collect();
-        builder.call(func, inputs);
-        graph.insert_layer(builder.build());
+        });
+        add_layer(&mut graph, name.clone(), func, &[places]);
         Ok((graph, (name, 0)))
     }
 }

@@ -7,13 +7,13 @@
 //!                  └──────────┴─────► take: put together
 //! ```
 
-use arras_core::{Func, Graph, GridBuilder, Inputs, Key, Name, Tokenizer, Value};
+use arras_core::{Func, Graph, Inputs, Key, Name, Tokenizer, Value};
 use serde::{Deserialize, Serialize};
 use std::mem::replace;
 
 use crate::bag::{Bag, Base, Constant, Lowered, Segment};
 use crate::engine::batch::{Batch, cell, lock};
-use crate::engine::numbers::Numbers;
+use crate::engine::numbers::add_layer;
 use crate::engine::run::Sink;
 use crate::partition::{Element, Partition};
 
@@ -112,14 +112,6 @@ fn put_together<T: Element + Clone>(lowered: Lowered, wanted: Constant) -> (Grap
     let Lowered { mut graph, places } = lowered;
     let last = places.last().map_or_else(|| Key::from(wanted.name().clone()), |(name, i)| Key::from((name, *i)));
     let name = Name::from_token("take", Tokenizer::new().text(&last.to_string()).finish());
-    let mut builder = GridBuilder::new(name.clone(), &[1]);
-    let func = builder.func(func);
-    let mut inputs = Vec::with_capacity(places.len());
-    let mut numbers = Numbers::default();
-    for (name, i) in &places {
-        inputs.push((numbers.of(&mut builder, name), *i));
-    }
-    builder.call(func, inputs);
-    graph.insert_layer(builder.build());
+    add_layer(&mut graph, name.clone(), func, &[places]);
     (graph, name)
 }
